@@ -1,0 +1,57 @@
+"""Command lines whose mistakes cost one clear line: argument types that name what is allowed."""
+
+import argparse
+import math
+import shlex
+import sys
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that shows defaults, takes no abbreviations, and fails in one line, exit status 2."""
+
+    def __init__(self, description):
+        super().__init__(
+            description=description,
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            allow_abbrev=False,
+        )
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: error: {' '.join(str(message).split())}\n")
+
+    def command(self, config, **changes):
+        """The command line that gives the settings `config`, a Namespace, with `changes`: what is not default."""
+        words = ["python", sys.argv[0]]
+        for name, value in {**vars(config), **changes}.items():
+            if value is True:
+                words.append(f"--{name}")
+            elif value != self.get_default(name):
+                values = value if isinstance(value, list) else [value]
+                words += [f"--{name}", *map(str, values)]
+        return shlex.join(words)
+
+
+def whole_number(minimum, maximum):
+    """An argument type: a whole number from minimum to maximum."""
+
+    def parse(text):
+        try:
+            value = int(text)
+        except ValueError:
+            value = None
+        if value is None or not minimum <= value <= maximum:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {minimum} to {maximum}")
+        return value
+
+    return parse
+
+
+def positive_number(text):
+    """An argument type: a finite number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number above 0")
+    return value

@@ -1,0 +1,25 @@
+"""Which processor computes."""
+
+import torch
+
+
+def choose_device(name):
+    """The torch.device called `name`: "auto" (cuda, then mps, then cpu), "cpu", "mps", "cuda" or "cuda:1".
+
+    Raises ValueError, in one line, for a name that is no device and for a device that is not there.
+    """
+    if name == "auto":
+        return torch.device(
+            "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        )
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda", "mps"):
+        raise ValueError(f"device {name!r} is not one of auto, cpu, mps, cuda, cuda:0, cuda:1, ...")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"device {name!r} is not there: this torch sees {torch.cuda.device_count()} CUDA devices")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise ValueError(f"device {name!r} is not there: this machine or this torch has no MPS")
+    return device

@@ -1,0 +1,39 @@
+"""How far a run is: a bar on a terminal, a plain line every few seconds anywhere else."""
+
+import sys
+import time
+
+from tqdm import tqdm
+
+SECONDS_BETWEEN_LINES = 5
+
+
+class Progress:
+    """Counts steps up to `total`; a `with` block ends the bar. With `show` False it says nothing."""
+
+    def __init__(self, total, done=0, unit="step", show=True):
+        bar = show and sys.stderr.isatty()
+        self.lines = show and not bar
+        self.bar = tqdm(total=total, initial=done, unit=unit, dynamic_ncols=True, disable=not bar)
+        self.total, self.done, self.unit = total, done, unit
+        self.done_before, self.started = done, time.monotonic()
+        self.said, self.note = self.started, ""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.bar.close()
+
+    def advance(self, note=None):
+        """One step is done; `note`, if given, is shown behind the count from now on."""
+        self.done += 1
+        if note is not None:
+            self.note = note
+            self.bar.set_postfix_str(note, refresh=False)
+        self.bar.update()
+        if self.lines and time.monotonic() - self.said >= SECONDS_BETWEEN_LINES:
+            self.said = time.monotonic()
+            left = (self.said - self.started) / (self.done - self.done_before) * (self.total - self.done)
+            left = tqdm.format_interval(left)
+            print(f"{self.unit} {self.done}/{self.total}, about {left} left  {self.note}", file=sys.stderr, flush=True)

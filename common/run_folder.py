@@ -1,0 +1,133 @@
+"""A run is a folder: config.json, metrics.csv, checkpoints, result.json."""
+
+import csv
+import fcntl
+import io
+import json
+import os
+import platform
+import socket
+import sys
+from pathlib import Path
+
+import torch
+
+from common.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from common.files import append_line, write_atomically
+
+
+class RunFolder:
+    """The one writer of a run's folder.
+
+    Args:
+        path: the folder, made if need be; or None for the first free `default`_run1, `default`_run2, ...
+        settings: dict of plain values, written to config.json with the versions and the command line.
+        columns: names in metrics.csv; the first is "step".
+        resume: whether the folder may hold a run already, which then goes on.
+        may_change: names of settings that may differ from those of the run that goes on.
+        default: path prefix for numbered folders.
+
+    `state` is the checkpoint to go on from, or None. Raises ValueError or OSError, before anything is written, if the
+    folder holds a run and `resume` is False, if another process is writing there, if it cannot be written, or if the
+    checkpoint cannot be used or has other settings.
+    """
+
+    def __init__(self, path, settings, columns, resume=False, may_change=(), default=None):
+        self.columns = columns
+        self.settings = settings
+        self.path = _numbered(Path(default)) if path is None else Path(path)
+        if self.path.exists() and not self.path.is_dir():
+            raise ValueError(f"output folder {self.path} is a file")
+        if not resume and (self.path / "config.json").exists():
+            raise ValueError(f"output folder {self.path} holds a run: add --resume to go on with it, or name another")
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._lock()
+
+        self.state = load_checkpoint(self.path) if resume else None
+        if self.state is not None:
+            _compare(self.path, self.state["settings"], settings, may_change)
+        elif self._rows():
+            raise ValueError(f"output folder {self.path} holds results but no checkpoint to go on from: name another")
+        self._write_config()
+        self._cut_metrics(0 if self.state is None else self.state["step"])
+
+    def log(self, *row):
+        """Append a row, a number for every column, to metrics.csv."""
+        append_line(self.path / "metrics.csv", ",".join(map(str, row)))
+
+    def save(self, parts, **counters):
+        """Save a checkpoint: the settings, the counters (whole numbers, "step" among them), and every part's state.
+
+        `parts` is a dict of objects with `state_dict()`: model, optimizer, datasets, clock.
+        """
+        states = {name: part.state_dict() for name, part in parts.items()}
+        save_checkpoint(self.path, {"settings": self.settings, **counters, **states})
+
+    def restore(self, parts):
+        """Give every part the state that it had when the run's checkpoint was saved."""
+        for name, part in parts.items():
+            part.load_state_dict(self.state[name])
+
+    def finish(self, result):
+        """Write result.json, a dict of plain values."""
+        write_atomically(self.path / "result.json", json.dumps(result, indent=2) + "\n")
+
+    def _lock(self):
+        """Hold the folder for this process; the system lets go when the process ends, however it ends."""
+        self._lock_file = open(self.path / "lock", "a+")  # held open for the whole run
+        try:
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._lock_file.seek(0)
+            holder = self._lock_file.read().strip() or "another process"
+            raise ValueError(f"output folder {self.path} is in use by {holder}") from error
+        self._lock_file.truncate(0)
+        self._lock_file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+        self._lock_file.flush()
+
+    def _write_config(self):
+        config = {
+            **self.settings,
+            "command": sys.argv,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "threads": torch.get_num_threads(),
+        }
+        write_atomically(self.path / "config.json", json.dumps(config, indent=2) + "\n")
+
+    def _rows(self):
+        """The whole rows of metrics.csv, dicts of text; a last line that was cut off is left out."""
+        path = self.path / "metrics.csv"
+        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+        return list(csv.DictReader(line for line in lines if line.endswith("\n")))
+
+    def _cut_metrics(self, step):
+        """Keep the header and the rows up to `step`: what came later will come again."""
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, self.columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(row for row in self._rows() if int(row["step"]) <= step)
+        write_atomically(self.path / "metrics.csv", text.getvalue())
+
+
+def _numbered(default):
+    """Make and return the first free default_run1, default_run2, ..., also when several runs start at once."""
+    default.parent.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        path = default.with_name(f"{default.name}_run{number}")
+        try:
+            path.mkdir()
+            return path
+        except FileExistsError:
+            number += 1
+
+
+def _compare(path, saved, wanted, may_change):
+    different = [
+        f"{name} is {saved.get(name)!r} there and {wanted.get(name)!r} here"
+        for name in sorted(saved.keys() | wanted.keys())
+        if name not in may_change and saved.get(name) != wanted.get(name)
+    ]
+    if different:
+        raise CheckpointError(f"the run in {path} has other settings: {'; '.join(different)}")
