@@ -1,0 +1,109 @@
+"""part1/dataset.py: palindromes mirror, streams repeat, and no left half is on both sides."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.utils.data import DataLoader
+
+from part1.dataset import HELD_OUT, PalindromeDataset, encode
+
+
+@settings(max_examples=60, deadline=None)
+@given(T=st.integers(2, 60), count=st.integers(1, 40), seed=st.integers(0, 2**63 - 1), held_out=st.booleans())
+def test_every_palindrome_mirrors_and_has_its_length(T, count, seed, held_out):
+    palindromes = PalindromeDataset(T, seed, held_out).generate_palindromes(count)
+    assert palindromes.shape == (count, T) and palindromes.dtype == torch.int64
+    assert torch.equal(palindromes, palindromes.flip(1))
+    assert 0 <= palindromes.min() and palindromes.max() <= 9
+
+
+@pytest.mark.parametrize("T", [2, 3, 4, 11, 30])
+def test_target_is_the_digit_left_out_and_equals_the_first(T):
+    digits, target = PalindromeDataset(T, seed=3).batch(50)
+    assert digits.shape == (50, T - 1) and target.shape == (50,)
+    assert torch.equal(target, digits[:, 0])
+
+
+def test_generate_palindrome_and_indexing_give_one():
+    dataset = PalindromeDataset(9)
+    assert dataset.generate_palindrome().shape == (9,)
+    digits, target = dataset[0]
+    assert digits.shape == (8,) and target.shape == () and target == digits[0]
+    assert len(dataset) == sys.maxsize
+
+
+def test_data_loader_of_torch_takes_it():
+    digits, target = next(iter(DataLoader(PalindromeDataset(9), batch_size=5)))
+    assert digits.shape == (5, 8) and torch.equal(target, digits[:, 0])
+
+
+@pytest.mark.parametrize("T", [4, 5, 6, 7, 8])
+def test_training_and_held_out_left_halves_part_all_there_are(T):
+    n = (T + 1) // 2
+    training, held_out = (
+        {tuple(row) for row in PalindromeDataset(T, held_out=side).every_palindrome()[:, :n].tolist()}
+        for side in (False, True)
+    )
+    assert not training & held_out
+    assert len(training) + len(held_out) == 10**n
+    # Binomial around one in ten; 4 standard deviations.
+    assert abs(len(held_out) - HELD_OUT * 10**n) < 4 * np.sqrt(HELD_OUT * (1 - HELD_OUT) * 10**n)
+    assert {half[0] for half in held_out} == set(range(10)), "a digit that is never asked for"
+
+
+@pytest.mark.parametrize("T", [4, 7, 12, 101])
+@pytest.mark.parametrize("held_out", [False, True])
+def test_random_draws_stay_on_their_side_of_the_hash(T, held_out):
+    n = (T + 1) // 2
+    dataset = PalindromeDataset(T, seed=1, held_out=held_out)
+    left = dataset.generate_palindromes(500)[:, :n].numpy().astype(np.uint8)
+    assert PalindromeDataset(T, seed=2, held_out=held_out)._ours(left).all()
+    assert not PalindromeDataset(T, seed=2, held_out=not held_out)._ours(left).any()
+
+
+@pytest.mark.parametrize("T", [2, 3])
+def test_nothing_is_held_out_where_there_are_too_few(T):
+    training, held_out = PalindromeDataset(T), PalindromeDataset(T, held_out=True)
+    assert training.nothing_held_out and held_out.nothing_held_out
+    assert torch.equal(training.every_palindrome(), held_out.every_palindrome())
+    assert len(training.every_palindrome()) == 10 ** ((T + 1) // 2)
+
+
+def test_held_out_draws_are_uniform_over_first_digits():
+    target = PalindromeDataset(21, held_out=True).batch(20_000)[1]
+    counts = target.bincount(minlength=10).double()
+    chi_squared = ((counts - 2000) ** 2 / 2000).sum()
+    assert chi_squared < 27.9  # 99.9 % quantile, 9 degrees of freedom
+
+
+def test_same_seed_same_stream_other_seed_or_side_another():
+    stream = PalindromeDataset(20, seed=5).generate_palindromes(30)
+    assert torch.equal(stream, PalindromeDataset(20, seed=5).generate_palindromes(30))
+    assert not torch.equal(stream, PalindromeDataset(20, seed=6).generate_palindromes(30))
+    assert not torch.equal(stream, PalindromeDataset(20, seed=5, held_out=True).generate_palindromes(30))
+
+
+def test_state_dict_goes_on_where_the_stream_was():
+    dataset = PalindromeDataset(20, seed=5)
+    dataset.batch(7)
+    state = dataset.state_dict()
+    expected = dataset.batch(9)
+    other = PalindromeDataset(20, seed=0)
+    other.load_state_dict(state)
+    assert all(torch.equal(a, b) for a, b in zip(other.batch(9), expected, strict=True))
+
+
+def test_encode_raw_and_one_hot():
+    digits = torch.tensor([[3, 0, 9], [1, 1, 2]])
+    assert torch.equal(encode(digits, 1), digits[:, :, None].float())
+    one_hot = encode(digits, 10)
+    assert one_hot.shape == (2, 3, 10) and torch.equal(one_hot.argmax(2), digits) and (one_hot.sum(2) == 1).all()
+
+
+def test_too_short_a_palindrome_is_refused():
+    with pytest.raises(ValueError, match="seq_length 1"):
+        PalindromeDataset(1)
