@@ -42,14 +42,17 @@ class RunFolder:
             raise ValueError(f"output folder {self.path} holds a run: add --resume to go on with it, or name another")
         self.path.mkdir(parents=True, exist_ok=True)
         self._lock()
-
-        self.state = load_checkpoint(self.path) if resume else None
-        if self.state is not None:
-            _compare(self.path, self.state["settings"], settings, may_change)
-        elif self._rows():
-            raise ValueError(f"output folder {self.path} holds results but no checkpoint to go on from: name another")
-        self._write_config()
-        self._cut_metrics(0 if self.state is None else self.state["step"])
+        try:
+            self.state = load_checkpoint(self.path) if resume else None
+            if self.state is not None:
+                _compare(self.path, self.state["settings"], settings, may_change)
+            elif self._rows():
+                raise ValueError(f"output folder {self.path} holds results but no checkpoint to go on from")
+            self._write_config()
+            self._cut_metrics(0 if self.state is None else self.state["step"])
+        except BaseException:
+            self.close()
+            raise
 
     def log(self, *row):
         """Append a row, a number for every column, to metrics.csv."""
@@ -72,6 +75,10 @@ class RunFolder:
         """Write result.json, a dict of plain values."""
         write_atomically(self.path / "result.json", json.dumps(result, indent=2) + "\n")
 
+    def close(self):
+        """Let another process write here."""
+        self._lock_file.close()
+
     def _lock(self):
         """Hold the folder for this process; the system lets go when the process ends, however it ends."""
         self._lock_file = open(self.path / "lock", "a+")  # held open for the whole run
@@ -80,6 +87,7 @@ class RunFolder:
         except OSError as error:
             self._lock_file.seek(0)
             holder = self._lock_file.read().strip() or "another process"
+            self.close()
             raise ValueError(f"output folder {self.path} is in use by {holder}") from error
         self._lock_file.truncate(0)
         self._lock_file.write(f"process {os.getpid()} on {socket.gethostname()}\n")

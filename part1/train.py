@@ -79,7 +79,7 @@ def build_parser():
         "--patience",
         type=whole_number(0, 10**9),
         default=5,
-        help=f"stop after so many evaluations running at {CONVERGED:.1%} held-out accuracy; 0: never",
+        help=f"stop after so many evaluations running with {CONVERGED} held-out accuracy; 0: never",
     )
     training.add_argument("--seed", type=whole_number(0, 2**63 - 1), default=0, help="of weights and palindromes")
     training.add_argument("--device", default="auto", help="auto (cuda, then mps, then cpu), cpu, cuda, cuda:1, mps")
@@ -184,6 +184,8 @@ def train(config, run=None, stop=False, show=True):
             note = None
             if step % config.eval_every == 0 or step == config.train_steps:
                 heldout_loss, accuracy = evaluate(model, *held_out_palindromes(held_out_set, EVALUATION), config)
+                if not math.isfinite(heldout_loss):  # the update itself overflowed: keep the checkpoint before it
+                    raise DivergedError(f"step {step}: held-out loss {heldout_loss:g}")
                 solved = solved + 1 if accuracy >= CONVERGED else 0
                 note = f"loss {loss:.4f}, held-out accuracy {accuracy:.4f}"
                 if run:

@@ -1,0 +1,269 @@
+"""What a run survives: kills, signals, a second start, a full disk, damaged and malicious checkpoints.
+
+Real processes. Every script that trains is held to the same promises.
+"""
+
+import csv
+import os
+import pty
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.scripts import ROOT, run, start
+
+SCRIPT = "part1/train.py"
+SMALL = ["--input_length", 6, "--num_hidden", 16, "--batch_size", 32, "--patience", 0, "--eval_every", 10]
+
+
+def small(model_type, steps):
+    return [*SMALL, "--model_type", model_type, "--train_steps", steps]
+
+
+def fingerprint(folder):
+    """All that must be the same after a resume: weights, optimizer, random streams, metrics but for times, result."""
+    state = torch.load(folder / "checkpoint.pt", weights_only=True)
+    state.pop("clock")
+    with open(folder / "metrics.csv") as file:
+        rows = [{k: v for k, v in row.items() if not k.endswith("seconds")} for row in csv.DictReader(file)]
+    result = [line for line in (folder / "result.json").read_text().splitlines() if "seconds" not in line]
+    return state, rows, result
+
+
+def assert_same(a, b, where="state"):
+    assert type(a) is type(b), where
+    if isinstance(a, torch.Tensor):
+        assert torch.equal(a, b), where
+    elif isinstance(a, dict):
+        assert a.keys() == b.keys(), where
+        for key in a:
+            if key != "train_steps":
+                assert_same(a[key], b[key], f"{where}.{key}")
+    elif isinstance(a, (list, tuple)):
+        assert len(a) == len(b), where
+        for index, (x, y) in enumerate(zip(a, b, strict=True)):
+            assert_same(x, y, f"{where}[{index}]")
+    else:
+        assert a == b, where
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    """Finished runs to compare with, one for each cell: folder and seconds of training."""
+    runs = {}
+    for model_type in ("RNN", "LSTM"):
+        folder = tmp_path_factory.mktemp(f"unbroken_{model_type}")
+        status, _, err = run(SCRIPT, *small(model_type, 400), "--output_dir", folder)
+        assert status == 0, err
+        with open(folder / "metrics.csv") as file:
+            runs[model_type] = folder, float(list(csv.DictReader(file))[-1]["wall_seconds"])
+    return runs
+
+
+def wait_for(path, process, seconds=120):
+    """Wait until the process has written the file."""
+    end = time.monotonic() + seconds
+    while not path.exists():
+        assert process.poll() is None and time.monotonic() < end, f"{path} never came"
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("trial", range(10))
+def test_killed_at_a_random_time_and_resumed_equals_unbroken(tmp_path, unbroken, trial):
+    model_type = ("RNN", "LSTM")[trial % 2]
+    whole, seconds = unbroken[model_type]
+    process = start(SCRIPT, *small(model_type, 400), "--output_dir", tmp_path / "run")
+    wait_for(tmp_path / "run/config.json", process)
+    time.sleep(random.Random(trial).uniform(0, seconds))
+    process.kill()
+    process.communicate()
+    status, _, err = run(SCRIPT, *small(model_type, 400), "--output_dir", tmp_path / "run", "--resume")
+    assert status == 0, err
+    assert_same(fingerprint(tmp_path / "run"), fingerprint(whole))
+    assert not list((tmp_path / "run").glob("*.tmp"))
+
+
+@pytest.mark.parametrize("model_type", ["RNN", "LSTM"])
+def test_a_chain_of_resumes_equals_unbroken(tmp_path, unbroken, model_type):
+    """Ends at 1, 9, 10, 11 and 399 steps: around an evaluation, at the start, before the end."""
+    for steps in (1, 9, 10, 11, 399, 400):
+        status, _, err = run(SCRIPT, *small(model_type, steps), "--output_dir", tmp_path, "--resume")
+        assert status == 0, err
+    state, rows, _ = fingerprint(tmp_path)
+    whole_state, whole_rows, _ = fingerprint(unbroken[model_type][0])
+    for name in ("model", "optimizer", "training_set"):
+        assert_same(state[name], whole_state[name], name)
+    # Each end of the chain evaluates once more; the rows at every tenth step have the same training loss.
+    tenth = {row["step"]: row["train_loss"] for row in rows}
+    assert all(tenth[row["step"]] == row["train_loss"] for row in whole_rows)
+
+
+@pytest.mark.parametrize(
+    "number, status", [(signal.SIGTERM, 143), (signal.SIGUSR1, 85), (signal.SIGINT, 130)], ids=lambda value: str(value)
+)
+def test_a_signal_saves_the_current_step_and_the_resume_equals_unbroken(tmp_path, unbroken, number, status):
+    folder = tmp_path / "run"
+    process = start(SCRIPT, *small("LSTM", 400), "--output_dir", folder)
+    wait_for(folder / "config.json", process)
+    time.sleep(0.5 * unbroken["LSTM"][1])
+    process.send_signal(number)
+    begin = time.monotonic()
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == status and time.monotonic() - begin < 10
+    assert "Traceback" not in err and "saved" in err and "--resume" in err.splitlines()[-1]
+    assert not (folder / "result.json").exists()
+
+    # The line that says how to go on is a command that works as it stands.
+    command = err.splitlines()[-1].split("go on with: ")[1]
+    resumed = subprocess.run(
+        command.replace("python ", f"{sys.executable} ", 1), shell=True, capture_output=True, text=True, cwd=ROOT
+    )
+    assert resumed.returncode == 0, resumed.stderr
+    assert_same(fingerprint(folder), fingerprint(unbroken["LSTM"][0]))
+
+
+def test_ctrl_c_on_a_terminal_with_its_bar(tmp_path):
+    terminal, child = pty.openpty()
+    process = start(
+        SCRIPT, *small("LSTM", 100_000), "--output_dir", tmp_path / "run", stdin=child, stdout=child, stderr=child,
+        start_new_session=True, preexec_fn=lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0),
+    )  # fmt: skip
+    os.close(child)
+    wait_for(tmp_path / "run/checkpoint_previous.pt", process)
+    os.write(terminal, b"\x03")
+    shown = b""
+    while True:
+        try:
+            part = os.read(terminal, 4096)
+        except OSError:  # the other end is closed
+            break
+        if not part:
+            break
+        shown += part
+    assert process.wait(timeout=30) == 130
+    text = shown.decode()
+    assert "Traceback" not in text and "stopped by SIGINT" in text and "step/s" in text and "left" not in text
+
+
+def test_started_twice_in_one_folder_exactly_one_runs(tmp_path):
+    for trial in range(3):
+        folder = tmp_path / str(trial)
+        flags = [*small("RNN", 200), "--output_dir", folder, "--resume"]
+        processes = [start(SCRIPT, *flags) for _ in range(2)]
+        errors = [process.communicate(timeout=120)[1] for process in processes]
+        statuses = [process.returncode for process in processes]
+        # Slow starts may not overlap at all: then the second finds a finished run, and only reports it again.
+        if sorted(statuses) == [0, 2]:
+            message = errors[statuses.index(2)]
+            assert "in use by process" in message and message.count("\n") == 1
+        else:
+            assert statuses == [0, 0]
+        with open(folder / "metrics.csv") as file:
+            assert [int(row["step"]) for row in csv.DictReader(file)] == list(range(10, 201, 10))
+
+
+def test_a_folder_in_use_is_refused(tmp_path):
+    process = start(SCRIPT, *small("RNN", 10**6), "--output_dir", tmp_path / "run")
+    try:
+        wait_for(tmp_path / "run/metrics.csv", process)
+        status, _, err = run(SCRIPT, *small("RNN", 10**6), "--output_dir", tmp_path / "run", "--resume")
+        assert status == 2 and f"in use by process {process.pid}" in err and err.count("\n") == 1
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def limit_files_to(size):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    return limit
+
+
+def test_a_full_disk_is_one_line_and_the_old_checkpoint_goes_on(tmp_path):
+    """The first checkpoint (no optimizer state yet) fits under the limit, the next does not."""
+    flags = ["--num_hidden", 64, "--train_steps", 30, "--eval_every", 10, "--patience", 0]
+    assert run(SCRIPT, *flags, "--output_dir", tmp_path / "whole")[0] == 0
+    size = (tmp_path / "whole/checkpoint.pt").stat().st_size - 1
+    status, _, err = run(SCRIPT, *flags, "--output_dir", tmp_path / "run", preexec_fn=limit_files_to(size))
+    last = err.splitlines()[-1]
+    assert status == 1 and "Traceback" not in err and "checkpoint.pt" in last and "bytes are free" in last
+    assert torch.load(tmp_path / "run/checkpoint.pt", weights_only=True)["step"] == 0
+    status, _, err = run(SCRIPT, *flags, "--output_dir", tmp_path / "run", "--resume")
+    assert status == 0, err
+    assert_same(fingerprint(tmp_path / "run"), fingerprint(tmp_path / "whole"))
+
+
+@pytest.fixture
+def finished(tmp_path, unbroken):
+    """A copy of a finished run, and the flags to go on with it."""
+    shutil.copytree(unbroken["RNN"][0], tmp_path / "run")
+    return tmp_path / "run", [*small("RNN", 410), "--output_dir", tmp_path / "run", "--resume"]
+
+
+def test_a_truncated_checkpoint_falls_back_to_the_previous_and_says_so(finished):
+    folder, flags = finished
+    path = folder / "checkpoint.pt"
+    path.write_bytes(path.read_bytes()[:-100])
+    status, _, err = run(SCRIPT, *flags)
+    assert status == 0 and "checkpoint.pt is damaged" in err and "checkpoint_previous.pt" in err
+    with open(folder / "metrics.csv") as file:
+        assert [int(row["step"]) for row in csv.DictReader(file)] == list(range(10, 411, 10))
+
+
+@pytest.mark.parametrize(
+    "change, named",
+    [
+        (["--model_type", "LSTM"], "model_type is 'RNN' there and 'LSTM' here"),
+        (["--num_hidden", "17"], "num_hidden is 16 there and 17 here"),
+        (["--seed", "9"], "seed is 0 there and 9 here"),
+    ],
+)
+def test_a_checkpoint_of_another_run_is_refused_and_says_what_differs(finished, change, named):
+    folder, flags = finished
+    before = {p.name: p.read_bytes() for p in folder.iterdir() if p.name != "lock"}
+    status, out, err = run(SCRIPT, *flags, *change)
+    assert (status, out, err.count("\n")) == (2, "", 1) and named in err
+    assert before == {p.name: p.read_bytes() for p in folder.iterdir() if p.name != "lock"}
+
+
+class Malicious:
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.marker}",)
+
+
+@pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
+def test_a_malicious_checkpoint_is_refused_and_does_not_run(tmp_path, finished, legacy):
+    folder, flags = finished
+    marker = tmp_path / "executed"
+    for name in ("checkpoint.pt", "checkpoint_previous.pt"):
+        torch.save({"format": 1, "x": Malicious(marker)}, folder / name, _use_new_zipfile_serialization=not legacy)
+    status, _, err = run(SCRIPT, *flags)
+    assert status == 2 and "Traceback" not in err and not marker.exists()
+
+
+def test_a_file_in_the_way_and_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    places = [tmp_path / "file", tmp_path / "file/below", Path("/proc/here")]
+    for place in places:
+        status, out, err = run(SCRIPT, "--output_dir", place)
+        assert (status, out, err.count("\n")) == (2, "", 1) and str(place) in err, place
+    assert (tmp_path / "file").read_text() == "mine" and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("word", ["weights_only=False", "pickle.load", "allow_pickle=True", "os.system", "shell=True"])
+def test_no_unsafe_call_in_the_sources(word):
+    sources = [path for path in ROOT.rglob("*.py") if not {"tests", ".venv"} & set(path.relative_to(ROOT).parts)]
+    assert len(sources) > 10
+    assert not [path for path in sources if word in path.read_text()]

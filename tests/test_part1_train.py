@@ -1,0 +1,163 @@
+"""part1/train.py: it learns, it counts, it reports, and bad input costs one line."""
+
+import csv
+import json
+import math
+
+import pytest
+import torch
+
+from part1 import train
+from part1.dataset import PalindromeDataset
+from tests.scripts import run
+
+SCRIPT = "part1/train.py"
+TINY = ["--num_hidden", 8, "--batch_size", 16, "--patience", 0]
+
+
+def result_of(folder):
+    return json.loads((folder / "result.json").read_text())
+
+
+def rows_of(folder):
+    with open(folder / "metrics.csv") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("model_type, init", [("RNN", "default"), ("RNN", "orthogonal"), ("LSTM", "default")])
+def test_it_learns_palindromes_of_five_digits_and_ends_by_itself(tmp_path, model_type, init):
+    args = ["--model_type", model_type, "--init", init, "--input_length", 4, "--input_dim", 10]
+    status, out, err = run(SCRIPT, *args, "--output_dir", tmp_path / "run")
+    assert status == 0, err
+    result = result_of(tmp_path / "run")
+    assert result["accuracy"] >= 0.999 and result["converged"] and result["steps"] < 2_000
+    assert result["palindromes"] == 102 and result["held_out"], "each held-out palindrome of 5 digits once"
+    last = out.splitlines()[-1]
+    assert "accuracy 1.0000" in last and "loss" in last and f"{result['steps']} steps" in last
+    assert str(tmp_path / "run") in last and "palindromes of 5 digits" in out
+
+
+def test_exactly_train_steps_updates_and_a_row_per_evaluation(tmp_path):
+    status, _, err = run(SCRIPT, *TINY, "--train_steps", 25, "--eval_every", 10, "--output_dir", tmp_path)
+    assert status == 0, err
+    rows = rows_of(tmp_path)
+    assert [row["step"] for row in rows] == ["10", "20", "25"] and tuple(rows[0]) == train.COLUMNS
+    assert all(math.isfinite(float(value)) for row in rows for value in row.values())
+    assert result_of(tmp_path)["steps"] == 25 and not result_of(tmp_path)["converged"]
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert state["step"] == 25 and state["optimizer"]["state"][0]["step"] == 25
+
+
+def test_same_seed_same_numbers_and_another_seed_others(tmp_path):
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        args = ["--model_type", "LSTM", "--train_steps", 20, "--eval_every", 5, "--seed", seed]
+        assert run(SCRIPT, *TINY, *args, "--output_dir", tmp_path / name)[0] == 0
+    a, b, c = (
+        [[row[name] for name in train.COLUMNS if not name.endswith("seconds")] for row in rows_of(tmp_path / name)]
+        for name in "abc"
+    )
+    assert a == b and a != c
+
+
+def test_the_command_can_be_repeated_at_once_and_makes_numbered_folders(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(train, "ROOT", tmp_path)
+    for _ in range(2):
+        train.main([str(word) for word in [*TINY, "--train_steps", 2]])
+    names = sorted(p.name for p in (tmp_path / "results/part1").iterdir())
+    assert names == ["RNN_length10_seed0_run1", "RNN_length10_seed0_run2"]
+
+
+def test_short_palindromes_say_that_nothing_is_held_out(tmp_path):
+    args = ["--input_length", 2, "--train_steps", 2, "--output_dir", tmp_path]
+    status, out, _ = run(SCRIPT, *TINY, *args)
+    assert status == 0 and "on 100 palindromes (too few to hold any out)" in out
+
+
+@pytest.mark.parametrize("optimizer", train.OPTIMIZERS)
+def test_every_optimizer_takes_a_step(optimizer):
+    config = train.build_parser().parse_args(["--optimizer", optimizer, "--train_steps", "3", "--num_hidden", "8"])
+    assert train.train(config, show=False)["steps"] == 3
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--learning_rate", "1e30"],
+        ["--learning_rate", "3e38", "--optimizer", "sgd", "--eval_every", "1"],
+        ["--learning_rate", "3e38", "--model_type", "LSTM", "--input_dim", "10"],
+    ],
+)
+def test_a_loss_that_is_not_finite_stops_before_the_update(tmp_path, flags):
+    status, _, err = run(SCRIPT, *TINY, *flags, "--output_dir", tmp_path)
+    assert status == 3, err
+    assert "Traceback" not in err and "lower --learning_rate" in err and "step " in err
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert all(value.isfinite().all() for value in state["model"].values())
+    assert not (tmp_path / "result.json").exists()
+
+
+def test_evaluate_is_the_mean_over_all_parts():
+    config = train.build_parser().parse_args(["--num_hidden", "8"])
+    torch.manual_seed(0)
+    model = train.build_model(config)
+    digits, target = PalindromeDataset(11, held_out=True).batch(2_345)  # more than two parts
+    loss, accuracy = train.evaluate(model, digits, target, config)
+    p = model(digits[..., None].float())
+    assert loss == pytest.approx(torch.nn.functional.cross_entropy(p, target).item(), rel=1e-5)
+    assert accuracy == pytest.approx((p.argmax(1) == target).double().mean().item())
+
+
+def test_importing_has_no_effect_and_help_works():
+    status, out, _ = run(SCRIPT, "--help")
+    assert status == 0 and "--input_length" in out and "default: 10" in out
+
+
+BAD = [
+    ("--model_type", ["GRU", ""], "choose from"),
+    ("--input_length", ["0", "-1", "1.5", "nan", "inf", "1e6", "ten", "10000000"], "from 1 to 100000"),
+    ("--input_dim", ["3", "0", "x"], "choose from|invalid int"),
+    ("--num_classes", ["9", "0", "nan"], "from 10 to"),
+    ("--num_hidden", ["0", "-1", "2.5", "text"], "from 1 to"),
+    ("--batch_size", ["0", "-1", "nan", "1e6"], "from 1 to"),
+    ("--learning_rate", ["0", "-1", "nan", "inf", "fast"], "above 0"),
+    ("--max_norm", ["0", "-1", "nan", "inf"], "above 0"),
+    ("--train_steps", ["0", "-1", "1e6", "nan"], "from 1 to"),
+    ("--eval_every", ["0", "-1", "1.5"], "from 1 to"),
+    ("--patience", ["-1", "1.5", "nan"], "from 0 to"),
+    ("--seed", ["-1", "1.5", "99999999999999999999"], "from 0 to"),
+    ("--init", ["chrono", "zero_bias", "xavier"], "makes no sense for the RNN|choose from"),
+    ("--optimizer", ["adagrad"], "choose from"),
+    ("--device", ["gpu", "cuda:77", "cuda:x"], "device"),
+]
+
+
+@pytest.mark.parametrize("flag, value, allowed", [(f, v, a) for f, values, a in BAD for v in values])
+def test_bad_input_is_one_line_status_2_and_writes_nothing(tmp_path, capsys, flag, value, allowed):
+    import re
+
+    folder = tmp_path / "run"
+    with pytest.raises(SystemExit) as caught:
+        train.main([flag, value, "--output_dir", str(folder)])
+    captured = capsys.readouterr()
+    assert caught.value.code == 2 and captured.out == "" and captured.err.count("\n") == 1
+    assert value in captured.err and re.search(allowed, captured.err)
+    assert not folder.exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_cuda_without_one_is_one_line_from_the_real_script(tmp_path):
+    status, out, err = run(SCRIPT, "--device", "cuda", "--output_dir", tmp_path / "run")
+    assert (status, out, err.count("\n")) == (2, "", 1) and "cuda" in err and "Traceback" not in err
+    assert not (tmp_path / "run").exists()
+
+
+def test_chrono_needs_three_steps_to_bridge(capsys):
+    with pytest.raises(SystemExit):
+        train.main(["--model_type", "LSTM", "--init", "chrono", "--input_length", "2"])
+    assert "at least 3" in capsys.readouterr().err
+
+
+def test_resume_needs_a_folder(capsys):
+    with pytest.raises(SystemExit):
+        train.main(["--resume"])
+    assert "--resume needs --output_dir" in capsys.readouterr().err
