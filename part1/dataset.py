@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch.utils.data import Dataset
 
 HELD_OUT = 0.1  # share of the left halves kept out of training
+POOL = 2**16  # digits of palindromes made at once: a batch from the pool costs a tenth of one made alone
 
 
 class PalindromeDataset(Dataset):
@@ -38,23 +39,18 @@ class PalindromeDataset(Dataset):
         self.held_out = held_out
         self.nothing_held_out = seq_length <= 3
         self.rng = np.random.default_rng([seed, held_out])
+        self._fill_pool(0)
 
     def generate_palindrome(self):
         """One random palindrome: (T,) int64 tensor of digits."""
         return self.generate_palindromes(1)[0]
 
     def generate_palindromes(self, count):
-        """`count` random palindromes: (count, T) int64 tensor of digits."""
-        n = math.ceil(self.seq_length / 2)
-        share = 1.0 if self.nothing_held_out else HELD_OUT if self.held_out else 1 - HELD_OUT
-        most = max(1, 2**24 // n)  # rows drawn at once: bounds the memory for long palindromes
-        kept, missing = [], count
-        while missing > 0:
-            left = self.rng.integers(10, size=(min(most, int(1.1 * missing / share) + 16), n), dtype=np.uint8)
-            left = left[self._ours(left)][:missing]
-            kept.append(left)
-            missing -= len(left)
-        return self._mirror(np.concatenate(kept))
+        """`count` random palindromes: (count, T) int64 tensor of digits, not to be written to."""
+        if self._used + count > len(self._pool):
+            self._fill_pool(max(count, POOL // self.seq_length))
+        self._used += count
+        return self._pool[self._used - count : self._used]
 
     def every_palindrome(self):
         """Each palindrome of this set once, in order: (N, T). For short ones only: N grows as 10^⌈T/2⌉."""
@@ -77,11 +73,27 @@ class PalindromeDataset(Dataset):
         return sys.maxsize
 
     def state_dict(self):
-        """Position in the random stream, plain values."""
-        return self.rng.bit_generator.state
+        """Position in the random stream, plain values: where the pool's stream began, its size, and what was used."""
+        return {"rng": self._rng_before_pool, "pool": len(self._pool), "used": self._used}
 
     def load_state_dict(self, state):
-        self.rng.bit_generator.state = state
+        self.rng.bit_generator.state = state["rng"]
+        self._fill_pool(state["pool"])
+        self._used = state["used"]
+
+    def _fill_pool(self, count):
+        """Make `count` palindromes to take batches from; what was left of the last pool is dropped."""
+        self._rng_before_pool = self.rng.bit_generator.state
+        n = math.ceil(self.seq_length / 2)
+        share = 1.0 if self.nothing_held_out else HELD_OUT if self.held_out else 1 - HELD_OUT
+        most = max(1, 2**24 // n)  # rows drawn at once: bounds the memory for long palindromes
+        kept, missing = [np.empty((0, n), dtype=np.uint8)], count
+        while missing > 0:
+            left = self.rng.integers(10, size=(min(most, int(1.1 * missing / share) + 16), n), dtype=np.uint8)
+            left = left[self._ours(left)][:missing]
+            kept.append(left)
+            missing -= len(left)
+        self._pool, self._used = self._mirror(np.concatenate(kept)), 0
 
     def _ours(self, left):
         """(N,) bool: which of the left halves (N, n) belong to this set."""

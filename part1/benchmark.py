@@ -1,0 +1,225 @@
+"""How fast are the cells written by hand? A training step beside torch's own, in one process, models in turn.
+
+python part1/benchmark.py --json benchmark.json
+
+Each figure is CPU time on one thread (on a GPU: wall time, the GPU waited for), the median over rounds. A ratio is the
+median over the rounds of one round's ratio, with its quartiles: what slows the machine slows both sides of it.
+"""
+
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+
+if not __package__:  # run as `python part1/benchmark.py`: import from the checkout, not from part1/
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from common.arguments import Parser, whole_number
+from common.device import choose_device
+from common.files import write_atomically
+from common.progress import Progress
+from part1.dataset import PalindromeDataset, encode
+from part1.lstm import LSTM
+from part1.train import OPTIMIZERS
+from part1.vanilla_rnn import VanillaRNN
+
+
+class TorchModel(nn.Module):
+    """The yardstick: nn.RNN or nn.LSTM and nn.Linear."""
+
+    def __init__(self, kind, D, H, K):
+        super().__init__()
+        self.rnn = kind(D, H, batch_first=True)
+        self.out = nn.Linear(H, K)
+
+    def forward(self, x):
+        return self.out(self.rnn(x)[0][:, -1])
+
+
+class TextbookRNN(VanillaRNN):
+    """Equations 1-2 as a tutorial writes them: rows, one product per weight matrix and step."""
+
+    def forward(self, x):
+        h = x.new_zeros(len(x), len(self.b_h))
+        for x_t in x.unbind(dim=1):
+            h = torch.tanh(x_t @ self.W_hx.T + h @ self.W_hh.T + self.b_h)
+        return h @ self.W_ph.T + self.b_p
+
+
+class TextbookLSTM(LSTM):
+    """Equations 4-10 as a tutorial writes them: rows, two products per gate and step."""
+
+    def forward(self, x):
+        h = c = x.new_zeros(len(x), len(self.b_g))
+        for x_t in x.unbind(dim=1):
+            g = torch.tanh(x_t @ self.W_gx.T + h @ self.W_gh.T + self.b_g)
+            i = torch.sigmoid(x_t @ self.W_ix.T + h @ self.W_ih.T + self.b_i)
+            f = torch.sigmoid(x_t @ self.W_fx.T + h @ self.W_fh.T + self.b_f)
+            o = torch.sigmoid(x_t @ self.W_ox.T + h @ self.W_oh.T + self.b_o)
+            c = g * i + c * f
+            h = torch.tanh(c) * o
+        return h @ self.W_ph.T + self.b_p
+
+
+class HoistedLSTM(LSTM):
+    """Our LSTM with the input's products of all time steps made at once before the loop: the road not taken."""
+
+    def forward(self, x):
+        W_x, W_h, b = self.joined()
+        z = torch.addmm(b[:, 0], x.transpose(0, 1).flatten(0, 1), W_x.T)  # (T B, 4H)
+        h, c = None, None
+        for z_t in z.split(len(x)):
+            a = z_t if h is None else torch.addmm(z_t, h, W_h.T)
+            g, i, f, o = a.chunk(4, dim=1)
+            g, i, f, o = g.tanh(), i.sigmoid(), f.sigmoid(), o.sigmoid()
+            c = g * i if c is None else g * i + c * f
+            h = c.tanh() * o
+        return h @ self.W_ph.T + self.b_p
+
+
+class Products(nn.Module):
+    """The floor: nothing but a cell's T - 1 recurrent products of a step, forward and backward."""
+
+    def __init__(self, gates, D, H, K):
+        super().__init__()
+        self.W = nn.Parameter(torch.empty(gates * H, H).uniform_(-0.1, 0.1))
+
+    def forward(self, x):
+        h = torch.ones(self.W.shape[1], len(x), device=x.device)
+        grad = torch.ones(self.W.shape[0], len(x), device=x.device)
+        for _ in range(x.shape[1] - 1):
+            self.W @ h  # forward
+            self.W.T @ grad  # with respect to h
+            grad @ h.T  # with respect to W
+
+
+def models(D, H, K):
+    """Name: model, all with the same sizes; the two cells' yardsticks first."""
+    return {
+        "nn_rnn": TorchModel(nn.RNN, D, H, K),
+        "rnn": VanillaRNN(D, H, K),
+        "textbook_rnn": TextbookRNN(D, H, K),
+        "rnn_products": Products(1, D, H, K),
+        "nn_lstm": TorchModel(nn.LSTM, D, H, K),
+        "lstm": LSTM(D, H, K),
+        "textbook_lstm": TextbookLSTM(D, H, K),
+        "hoisted_lstm": HoistedLSTM(D, H, K),
+        "lstm_products": Products(4, D, H, K),
+    }
+
+
+RATIOS = (
+    ("rnn", "nn_rnn"),
+    ("textbook_rnn", "nn_rnn"),
+    ("rnn_products", "nn_rnn"),
+    ("lstm", "nn_lstm"),
+    ("textbook_lstm", "nn_lstm"),
+    ("hoisted_lstm", "nn_lstm"),
+    ("lstm_products", "nn_lstm"),
+    ("batch", "lstm"),
+)
+
+
+def training_step(model, x, target):
+    """A function that makes one update of the model, as part1/train.py makes it."""
+    if isinstance(model, Products):
+        return torch.no_grad()(lambda: model(x))
+    optimizer = OPTIMIZERS["rmsprop"](model.parameters(), 0.0001)
+
+    def step():
+        loss = F.cross_entropy(model(x), target)
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 10.0, foreach=True)
+        optimizer.step()
+
+    return step
+
+
+def timed(function, device):
+    """Seconds that one call takes: CPU time, or on a GPU wall time until the GPU is done."""
+    if device.type == "cpu":
+        start = time.process_time()
+        function()
+        return time.process_time() - start
+    torch.accelerator.synchronize()
+    start = time.perf_counter()
+    function()
+    torch.accelerator.synchronize()
+    return time.perf_counter() - start
+
+
+def measure(T, config, device, progress):
+    """Seconds of every round, {name: [seconds, ...]}, for T input digits; the first two rounds are not counted."""
+    dataset = PalindromeDataset(T + 1)
+
+    def batch():
+        digits, target = dataset.batch(config.batch_size)
+        return encode(digits.to(device), config.input_dim), target.to(device)
+
+    x, target = batch()
+    functions = {
+        name: training_step(model.to(device), x, target)
+        for name, model in models(config.input_dim, config.num_hidden, 10).items()
+    }
+    functions["batch"] = batch
+    seconds = {name: [] for name in functions}
+    for _ in range(config.rounds + 2):
+        for name, function in functions.items():
+            seconds[name].append(timed(function, device))
+        progress.advance(f"T = {T}")
+    return {name: values[2:] for name, values in seconds.items()}
+
+
+def build_parser():
+    parser = Parser(__doc__.split("\n")[0])
+    parser.add_argument("--input_length", nargs="+", type=whole_number(2, 100_000), default=[5, 10, 50, 100])
+    parser.add_argument("--input_dim", type=int, choices=(1, 10), default=1, help="1: a raw digit, 10: one-hot")
+    parser.add_argument("--num_hidden", type=whole_number(1, 10_000), default=128, help="units")
+    parser.add_argument("--batch_size", type=whole_number(1, 1_000_000), default=128, help="palindromes a step")
+    parser.add_argument("--rounds", type=whole_number(3, 100_000), default=60, help="times that each model is timed")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps, or auto")
+    parser.add_argument("--json", metavar="FILE", help="write the medians there")
+    return parser
+
+
+def main(argv=None):
+    parser = build_parser()
+    config = parser.parse_args(argv)
+    try:
+        device = choose_device(config.device)
+        if config.json and not Path(config.json).resolve().parent.is_dir():
+            raise ValueError(f"--json {config.json}: there is no such folder")
+    except ValueError as error:
+        parser.error(error)
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+
+    medians, lines = {}, []
+    with Progress(len(config.input_length) * (config.rounds + 2), unit="round") as progress:
+        for T in config.input_length:
+            seconds = measure(T, config, device, progress)
+            for name, values in seconds.items():
+                # Batches come from a pool: most cost next to nothing, some fill it; the mean is what a step pays.
+                median = statistics.fmean(values) if name == "batch" else statistics.median(values)
+                medians[f"{name}_ms.T{T}"] = round(median * 1000, 3)
+                lines.append(f"{f'{name}_ms.T{T}':<34} {median * 1000:8.3f}")
+            for name, base in RATIOS:
+                ratio = [a / b for a, b in zip(seconds[name], seconds[base], strict=True)]
+                low, median, high = statistics.quantiles(ratio, n=4)
+                medians[f"{name}_over_{'step' if name == 'batch' else base}.T{T}"] = round(median, 4)
+                lines.append(f"{f'{name}_over_{base}.T{T}':<34} {median:8.3f}  ({low:.3f} to {high:.3f})")
+    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type}, one thread"
+    print(f"torch {torch.__version__}, {where}, batch {config.batch_size}, {config.num_hidden} units")
+    print("\n".join(lines))
+    if config.json:
+        write_atomically(config.json, json.dumps(medians, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
