@@ -13,6 +13,7 @@ import os
 import re
 import signal
 import sys
+import threading
 from argparse import ArgumentTypeError
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from pathlib import Path
@@ -23,6 +24,7 @@ if not __package__:  # run as `python part1/sweep.py`: import from the checkout,
 import torch
 
 from common.arguments import Parser, whole_number
+from common.device import choose_device
 from common.files import write_atomically
 from common.progress import Progress
 from common.stop import StopFlag
@@ -64,7 +66,10 @@ def grid_points(sweep, flags):
     for values in itertools.product(*(getattr(sweep, name) for name in names)):
         words = [word for name, value in zip(names, values, strict=True) for word in (f"--{name}", value)]
         point = parser.parse_args(words + flags)
+        if point.resume:
+            parser.error("--resume is not for a sweep: points that are finished are skipped anyway")
         try:
+            choose_device(point.device)
             train.build_model(point)
         except ValueError as error:
             parser.error(error)
@@ -106,14 +111,21 @@ def run_point(folder, point):
     return result
 
 
-def _leave_ctrl_c_to_the_parent():
+def _start_worker():
+    """Leave Ctrl-C to the parent, and end with it, however it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def end_with_parent():
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
 
 
 def run_points(folder, points, workers, total, stop):
     """Train the points in `workers` processes; returns False if it was asked to stop."""
     context = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_ctrl_c_to_the_parent)
+    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
     with Progress(total, done=total - len(points), unit="point") as progress:
         pending = {executor.submit(run_point, folder, point): point for point in points}
         while pending and not stop:

@@ -1,0 +1,148 @@
+"""Draw accuracy against palindrome length from the files of part1/sweep.py, and print the table behind the figure.
+
+python part1/plot_accuracy.py
+"""
+
+import json
+import statistics
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+if not __package__:  # run as `python part1/plot_accuracy.py`: import from the checkout, not from part1/
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from common.arguments import Parser
+from common.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, new_figure, save_figure
+
+ROOT = Path(__file__).resolve().parents[1]
+SOLVED = 0.999
+INPUTS = {1: "raw digits", 10: "one-hot digits"}
+# (cell, init, learning rate): label, colour, marker, line. The first two are the defaults.
+CURVES = {
+    ("LSTM", "default", 0.001): ("LSTM", BLUE, "o", "-"),
+    ("RNN", "default", 0.001): ("vanilla RNN", VERMILION, "s", "--"),
+    ("LSTM", "chrono", 0.001): ("LSTM, chrono", SKY, "^", "-"),
+    ("LSTM", "chrono", 0.01): ("LSTM, chrono, rate 0.01", PURPLE, "v", "-."),
+    ("LSTM", "default", 0.003): ("LSTM, rate 0.003", "0.35", "D", ":"),
+    ("LSTM", "zero_bias", 0.001): ("LSTM, forget bias 0", "0.6", "P", "-"),
+    ("RNN", "orthogonal", 0.001): ("RNN, orthogonal", ORANGE, "X", "--"),
+    ("RNN", "identity", 0.001): ("RNN, identity", GREEN, "<", ":"),
+}
+DEFAULTS = list(CURVES)[:2]
+
+
+def read_points(folder):
+    """{(curve, input_dim, T): [result of each seed]} from a sweep's files; T is the palindrome length.
+
+    Raises ValueError if there are none, or if one has a curve without a label here.
+    """
+    points = defaultdict(list)
+    for path in sorted(Path(folder).glob("*.json")):
+        content = json.loads(path.read_text())
+        settings = content["settings"]
+        curve = (settings["model_type"], settings["init"], settings["learning_rate"])
+        if curve not in CURVES:
+            raise ValueError(f"{path}: no curve is known for {curve}")
+        points[curve, settings["input_dim"], settings["input_length"] + 1].append(content["result"])
+    if not points:
+        raise ValueError(f"{folder} holds no points of a sweep")
+    return points
+
+
+def accuracies(results):
+    """Accuracies of the seeds, sorted; one that diverged counts as chance."""
+    return sorted(0.1 if result["accuracy"] is None else result["accuracy"] for result in results)
+
+
+def solved_up_to(points, curve, input_dim):
+    """The longest T up to which every seed of the curve solved every length tried; None if not even the first."""
+    longest = None
+    for T in sorted(T for c, d, T in points if (c, d) == (curve, input_dim)):
+        if accuracies(points[curve, input_dim, T])[0] < SOLVED:
+            break
+        longest = T
+    return longest
+
+
+def figure(points, curves, title):
+    """Accuracy against palindrome length, raw digits and one-hot apart: medians, all seeds, and their range."""
+    inputs = [d for d in INPUTS if any((c in curves and dim == d) for c, dim, _ in points)]
+    fig, axes = new_figure(1, len(inputs), sharey=True, squeeze=False, height=3.8)
+    for ax, input_dim in zip(axes[0], inputs, strict=True):
+        for curve in curves:
+            lengths = sorted(T for c, d, T in points if (c, d) == (curve, input_dim))
+            if not lengths:
+                continue
+            label, colour, marker, line = CURVES[curve]
+            seeds = [accuracies(points[curve, input_dim, T]) for T in lengths]
+            medians = [100 * statistics.median(values) for values in seeds]
+            ax.fill_between(
+                lengths, [100 * v[0] for v in seeds], [100 * v[-1] for v in seeds], color=colour, alpha=0.15, lw=0
+            )
+            for T, values in zip(lengths, seeds, strict=True):
+                ax.plot([T] * len(values), [100 * v for v in values], marker, color=colour, ms=2.5, alpha=0.6)
+            ax.plot(lengths, medians, line, color=colour, marker=marker, label=label)
+        ax.axhline(10, color="0.3", lw=0.8, ls=(0, (1, 2)))
+        ax.annotate("chance", (0.01, 10), xycoords=("axes fraction", "data"), va="bottom", fontsize=8)
+        reached = ", ".join(
+            f"{CURVES[c][0]} {'to T = ' + str(T) if (T := solved_up_to(points, c, input_dim)) else 'at no length'}"
+            for c in curves
+            if c in DEFAULTS
+        )
+        ax.set_title(INPUTS[input_dim] + (f": every seed solved\n{reached}" if reached else ""))
+        ax.set_xlabel("palindrome length T (digits; T - 1 are read)")
+        ax.set_ylim(0, 103)
+    axes[0, 0].set_ylabel("accuracy on held-out palindromes (%)")
+    axes[0, -1].legend(loc="best", fontsize=8)
+    seeds = {len(results) for (c, _, _), results in points.items() if c in curves}
+    count = f"{min(seeds)}" if len(seeds) == 1 else f"{min(seeds)} to {max(seeds)}"
+    fig.suptitle(f"{title}\nline: median of {count} seeds, band: lowest to highest, dots: each seed", fontsize=10)
+    return fig
+
+
+def table(points):
+    """The numbers behind the figures, a Markdown table: a row per curve, input and length."""
+    lines = [
+        "| cell | init | rate | input | T | seeds solved | accuracy, median (lowest to highest) | updates, median "
+        "| CPU s, median |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    order = list(CURVES)
+    for (curve, dim, T), results in sorted(points.items(), key=lambda item: (order.index(item[0][0]), *item[0][1:])):
+        values = accuracies(results)
+        finished = [result for result in results if result["accuracy"] is not None]
+        steps = statistics.median(result["steps"] for result in finished) if finished else float("nan")
+        seconds = statistics.median(result["cpu_seconds"] for result in finished) if finished else float("nan")
+        lines.append(
+            f"| {curve[0]} | {curve[1]} | {curve[2]:g} | {INPUTS[dim]} | {T} "
+            f"| {sum(v >= SOLVED for v in values)} of {len(values)} "
+            f"| {statistics.median(values):.4f} ({values[0]:.4f} to {values[-1]:.4f}) | {steps:.0f} | {seconds:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def main(argv=None):
+    parser = Parser(__doc__.split("\n")[0])
+    parser.add_argument("--sweep_dir", default=str(ROOT / "results/part1/sweep"), help="folder of the points' files")
+    parser.add_argument("--output_dir", default=str(ROOT / "results/part1"), help="folder for the two figures")
+    config = parser.parse_args(argv)
+    try:
+        points = read_points(config.sweep_dir)
+        folder = Path(config.output_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        defaults = [curve for curve in DEFAULTS if any(c == curve for c, _, _ in points)]
+        others = [curve for curve in CURVES if curve not in DEFAULTS and any(c == curve for c, _, _ in points)]
+        if defaults:
+            title = "How long a palindrome's first digit is remembered, at the default settings"
+            save_figure(figure(points, defaults, title), folder / "accuracy.png")
+        if others:
+            title = "The same task from other first weights and learning rates"
+            save_figure(figure(points, others, title), folder / "accuracy_inits.png")
+    except (ValueError, OSError) as error:
+        parser.error(error)
+    print(table(points))
+
+
+if __name__ == "__main__":
+    main()

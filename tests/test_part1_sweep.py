@@ -1,0 +1,143 @@
+"""part1/sweep.py: every point once, none lost, none torn; part1/plot_accuracy.py draws what they say."""
+
+import json
+import random
+import signal
+import time
+
+import pytest
+
+from part1 import plot_accuracy
+from tests.scripts import run, start
+
+SCRIPT = "part1/sweep.py"
+GRID = ["--model_type", "RNN", "LSTM", "--input_length", "3", "5", "--seed", "0", "1"]
+TINY = ["--num_hidden", "8", "--batch_size", "16", "--train_steps", "20", "--eval_every", "10"]
+
+
+def points_in(folder):
+    """{file name: content but for times}; every file must be whole JSON."""
+    contents = {path.name: json.loads(path.read_text()) for path in folder.iterdir()}
+    for content in contents.values():
+        for name in ("cpu_seconds", "wall_seconds"):
+            assert content["result"].pop(name) >= 0
+    return contents
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sweep")
+    status, out, err = run(SCRIPT, *GRID, *TINY, "--output_dir", folder, "--workers", 2)
+    assert status == 0, err
+    assert "8 points" in out and "8 of them new" in out
+    return folder
+
+
+def test_every_point_has_its_file_with_its_settings(unbroken):
+    points = points_in(unbroken)
+    assert len(points) == 8
+    content = points["LSTM_length5_dim1_default_lr0.001_seed1.json"]
+    settings = content["settings"]
+    assert (settings["model_type"], settings["input_length"], settings["seed"]) == ("LSTM", 5, 1)
+    assert settings["num_hidden"] == 8 and content["result"]["steps"] == 20
+    assert 0 <= content["result"]["accuracy"] <= 1
+
+
+def test_a_point_is_what_train_gives(unbroken, tmp_path):
+    flags = ["--model_type", "LSTM", "--input_length", "5", "--seed", "1"]
+    assert run("part1/train.py", *flags, *TINY, "--output_dir", tmp_path)[0] == 0
+    alone = json.loads((tmp_path / "result.json").read_text())
+    swept = points_in(unbroken)["LSTM_length5_dim1_default_lr0.001_seed1.json"]["result"]
+    assert swept == {name: alone[name] for name in swept}
+
+
+def test_finished_points_are_skipped(unbroken):
+    before = {path: path.stat().st_mtime_ns for path in unbroken.iterdir()}
+    status, out, _ = run(SCRIPT, *GRID, *TINY, "--output_dir", unbroken)
+    assert status == 0 and "0 of them new" in out
+    assert before == {path: path.stat().st_mtime_ns for path in unbroken.iterdir()}
+
+
+def test_shards_part_the_grid_and_dry_run_lists_it(tmp_path):
+    listed = []
+    for index in range(3):
+        flags = [*GRID, *TINY, "--output_dir", tmp_path / "none", "--shard", f"{index}/3", "--dry_run"]
+        status, out, _ = run(SCRIPT, *flags)
+        assert status == 0
+        listed += out.splitlines()
+    assert len(listed) == len(set(listed)) == 8 and all(line.endswith("missing") for line in listed)
+    assert not (tmp_path / "none").exists()
+
+
+def test_other_settings_in_the_same_folder_are_refused(unbroken):
+    status, _, err = run(SCRIPT, *GRID, *TINY, "--num_hidden", "9", "--output_dir", unbroken)
+    assert status == 2 and "num_hidden 8, not 9" in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_stopped_and_started_again_gives_the_same_files(unbroken, tmp_path, number, status):
+    process = start(SCRIPT, *GRID, *TINY, "--output_dir", tmp_path, "--workers", 2, start_new_session=True)
+    end = time.monotonic() + 120
+    while not any(tmp_path.iterdir()) and time.monotonic() < end:
+        time.sleep(0.01)
+    time.sleep(random.Random(number).uniform(0, 0.3))
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)  # ends only when the workers, who share the pipe, have ended too
+    assert process.returncode in (status, 0) and "Traceback" not in err
+    status, _, err = run(SCRIPT, *GRID, *TINY, "--output_dir", tmp_path)
+    assert status == 0, err
+    assert points_in(tmp_path) == points_in(unbroken)
+
+
+def test_a_point_that_diverges_is_finished_without_an_accuracy(tmp_path):
+    status, _, err = run(SCRIPT, "--model_type", "RNN", "--learning_rate", "1e38", *TINY, "--output_dir", tmp_path)
+    assert status == 0, err
+    (content,) = (json.loads(path.read_text()) for path in tmp_path.iterdir())
+    assert content["result"]["accuracy"] is None and "step" in content["result"]["diverged"]
+
+
+@pytest.mark.parametrize(
+    "flags, named",
+    [
+        (["--shard", "3/3"], "'3/3' is not I/N"),
+        (["--shard", "x"], "'x' is not I/N"),
+        (["--workers", "0"], "'0' is not a whole number"),
+        (["--input_length", "4", "0"], "'0' is not a whole number"),
+        (["--seed", "1.5"], "'1.5' is not a whole number"),
+        (["--model_type", "RNN", "LSTM", "--init", "chrono"], "makes no sense for the RNN"),
+        (["--learning_rate", "nan"], "'nan' is not a finite number"),
+        (["--device", "cuda:99"], "cuda:99"),
+        (["--resume"], "--resume"),
+        (["--no_such_flag"], "--no_such_flag"),
+        (["--output_dir", "/proc/here"], "/proc/here"),
+    ],
+)
+def test_bad_input_is_one_line(tmp_path, flags, named):
+    status, out, err = run(SCRIPT, "--output_dir", tmp_path / "sweep", *flags)
+    assert (status, out, err.count("\n")) == (2, "", 1) and named in err
+    assert not (tmp_path / "sweep").exists()
+
+
+def test_figures_and_table_from_the_files(unbroken, tmp_path, capsys):
+    plot_accuracy.main(["--sweep_dir", str(unbroken), "--output_dir", str(tmp_path)])
+    assert (tmp_path / "accuracy.png").read_bytes()[:4] == b"\x89PNG"
+    rows = capsys.readouterr().out.splitlines()[2:]
+    assert len(rows) == 4  # a row per cell and length
+    assert rows[0].startswith("| LSTM | default | 0.001 | raw digits | 4 | 0 of 2 |")
+    first = (tmp_path / "accuracy.png").read_bytes()
+    plot_accuracy.main(["--sweep_dir", str(unbroken), "--output_dir", str(tmp_path)])
+    assert (tmp_path / "accuracy.png").read_bytes() == first
+
+
+def test_solved_up_to_stops_at_the_first_length_that_a_seed_failed():
+    curve = ("LSTM", "default", 0.001)
+    accuracy = {5: [1.0, 0.9995], 8: [1.0, 1.0], 11: [1.0, 0.998], 14: [1.0, 1.0]}
+    points = {(curve, 1, T): [{"accuracy": a} for a in values] for T, values in accuracy.items()}
+    assert plot_accuracy.solved_up_to(points, curve, 1) == 8
+    points[curve, 1, 5][0]["accuracy"] = None  # diverged
+    assert plot_accuracy.solved_up_to(points, curve, 1) is None
+
+
+def test_no_points_is_one_line(tmp_path):
+    status, _, err = run("part1/plot_accuracy.py", "--sweep_dir", tmp_path, "--output_dir", tmp_path / "out")
+    assert status == 2 and "no points" in err and err.count("\n") == 1 and not (tmp_path / "out").exists()
