@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from part1 import plot_accuracy
+from part1 import plot_accuracy, sweep
 from tests.scripts import run, start
 
 SCRIPT = "part1/sweep.py"
@@ -112,9 +112,11 @@ def test_a_point_that_diverges_is_finished_without_an_accuracy(tmp_path):
         (["--output_dir", "/proc/here"], "/proc/here"),
     ],
 )
-def test_bad_input_is_one_line(tmp_path, flags, named):
-    status, out, err = run(SCRIPT, "--output_dir", tmp_path / "sweep", *flags)
-    assert (status, out, err.count("\n")) == (2, "", 1) and named in err
+def test_bad_input_is_one_line(tmp_path, capsys, flags, named):
+    with pytest.raises(SystemExit) as caught:
+        sweep.main(["--output_dir", str(tmp_path / "sweep"), *flags])
+    out, err = capsys.readouterr()
+    assert (caught.value.code, out, err.count("\n")) == (2, "", 1) and named in err
     assert not (tmp_path / "sweep").exists()
 
 
