@@ -84,11 +84,15 @@ class RunFolder:
         self._lock_file = open(self.path / "lock", "a+")  # held open for the whole run
         try:
             fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             self._lock_file.seek(0)
             holder = self._lock_file.read().strip() or "another process"
             self.close()
             raise ValueError(f"output folder {self.path} is in use by {holder}") from error
+        except OSError as error:  # some network file systems have no locks
+            print(
+                f"warning: {self.path} cannot be locked ({error.strerror}): start no second run there", file=sys.stderr
+            )
         self._lock_file.truncate(0)
         self._lock_file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
         self._lock_file.flush()

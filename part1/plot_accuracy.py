@@ -35,16 +35,20 @@ DEFAULTS = list(CURVES)[:2]
 def read_points(folder):
     """{(curve, input_dim, T): [result of each seed]} from a sweep's files; T is the palindrome length.
 
-    Raises ValueError if there are none, or if one has a curve without a label here.
+    Raises ValueError if there are none, if a file is something else, or if it belongs to a curve without a label here.
     """
     points = defaultdict(list)
     for path in sorted(Path(folder).glob("*.json")):
-        content = json.loads(path.read_text())
-        settings = content["settings"]
-        curve = (settings["model_type"], settings["init"], settings["learning_rate"])
+        try:
+            content = json.loads(path.read_text())
+            settings, result = content["settings"], content["result"]
+            curve = (settings["model_type"], settings["init"], settings["learning_rate"])
+            input_dim, T = settings["input_dim"], settings["input_length"] + 1
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path} is not a point of a sweep") from error
         if curve not in CURVES:
             raise ValueError(f"{path}: no curve is known for {curve}")
-        points[curve, settings["input_dim"], settings["input_length"] + 1].append(content["result"])
+        points[curve, input_dim, T].append(result)
     if not points:
         raise ValueError(f"{folder} holds no points of a sweep")
     return points

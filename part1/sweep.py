@@ -15,7 +15,7 @@ import signal
 import sys
 import threading
 from argparse import ArgumentTypeError
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, ProcessPoolExecutor, wait
 from pathlib import Path
 
 if not __package__:  # run as `python part1/sweep.py`: import from the checkout, not from part1/
@@ -112,7 +112,8 @@ def run_point(folder, point):
 
 
 def _start_worker():
-    """Leave Ctrl-C to the parent, and end with it, however it ends."""
+    """Compute on one thread, leave Ctrl-C to the parent, and end with it, however it ends."""
+    torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def end_with_parent():
@@ -160,7 +161,12 @@ def main(argv=None):
         parser.error(error)
 
     stop = StopFlag()
-    if not run_points(folder, missing, sweep.workers, len(points), stop):
+    try:
+        complete = run_points(folder, missing, sweep.workers, len(points), stop)
+    except (OSError, BrokenExecutor) as error:
+        print(f"{error}; the points that are finished are kept, start the same command again to go on", file=sys.stderr)
+        sys.exit(1)
+    if not complete:
         print(f"stopped by {stop.signal.name}: start the same command again to go on", file=sys.stderr)
         sys.exit(stop.exit_status)
     print(f"{len(points)} points in {folder}, {len(missing)} of them new")

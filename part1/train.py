@@ -133,8 +133,6 @@ def train(config, run=None, stop=False, show=True):
     Returns a dict (accuracy, loss, steps, ...), or None if it was asked to stop; the run's checkpoint is then of the
     last step made. Raises DivergedError before the update that would use a loss or gradient that is not finite.
     """
-    # 128 × 128 products are too small to share: one thread is the fastest, and the same on every machine.
-    torch.set_num_threads(1)
     torch.manual_seed(config.seed)
     device = choose_device(config.device)
     model = build_model(config).to(device)
@@ -213,6 +211,8 @@ def main(argv=None):
     config = parser.parse_args(argv)
     if config.resume and config.output_dir is None:
         parser.error("--resume needs --output_dir, the folder of the run to go on with")
+    # 128 × 128 products are too small to share: one thread is the fastest, and gives the same numbers everywhere.
+    torch.set_num_threads(1)
     stop = StopFlag()
     try:
         choose_device(config.device)

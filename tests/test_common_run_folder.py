@@ -1,6 +1,7 @@
 """common/run_folder.py: numbered, locked, cut back on resume, and nothing written before it is sure."""
 
 import json
+import os
 import threading
 
 import pytest
@@ -101,8 +102,6 @@ def test_results_without_a_checkpoint_are_not_overwritten(tmp_path):
 
 
 def test_a_second_writer_is_refused_and_told_who_holds_it(tmp_path):
-    import os
-
     holder = RunFolder(tmp_path, SETTINGS, COLUMNS)
     with pytest.raises(ValueError, match=f"in use by process {os.getpid()} on "):
         RunFolder(tmp_path, SETTINGS, COLUMNS, resume=True)
@@ -117,3 +116,12 @@ def test_a_file_in_the_way_is_named(tmp_path):
     with pytest.raises(OSError):
         RunFolder(tmp_path / "file/under", SETTINGS, COLUMNS)
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_file_system_without_locks_is_warned_of(tmp_path, monkeypatch, capsys):
+    def no_locks(*args):
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr("common.run_folder.fcntl.flock", no_locks)
+    RunFolder(tmp_path, SETTINGS, COLUMNS)
+    assert "cannot be locked" in capsys.readouterr().err

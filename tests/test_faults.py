@@ -4,6 +4,7 @@ Real processes. Every script that trains is held to the same promises.
 """
 
 import csv
+import fcntl
 import os
 import pty
 import random
@@ -12,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -130,11 +132,15 @@ def test_a_signal_saves_the_current_step_and_the_resume_equals_unbroken(tmp_path
     assert_same(fingerprint(folder), fingerprint(unbroken["LSTM"][0]))
 
 
+def take_the_terminal():
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
 def test_ctrl_c_on_a_terminal_with_its_bar(tmp_path):
     terminal, child = pty.openpty()
     process = start(
         SCRIPT, *small("LSTM", 100_000), "--output_dir", tmp_path / "run", stdin=child, stdout=child, stderr=child,
-        start_new_session=True, preexec_fn=lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0),
+        start_new_session=True, preexec_fn=take_the_terminal,
     )  # fmt: skip
     os.close(child)
     wait_for(tmp_path / "run/checkpoint_previous.pt", process)

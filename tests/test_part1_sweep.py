@@ -1,9 +1,11 @@
 """part1/sweep.py: every point once, none lost, none torn; part1/plot_accuracy.py draws what they say."""
 
 import json
+import os
 import random
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -138,6 +140,29 @@ def test_solved_up_to_stops_at_the_first_length_that_a_seed_failed():
     assert plot_accuracy.solved_up_to(points, curve, 1) == 8
     points[curve, 1, 5][0]["accuracy"] = None  # diverged
     assert plot_accuracy.solved_up_to(points, curve, 1) is None
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="finds the worker through /proc")
+def test_a_worker_that_is_killed_is_one_line(tmp_path):
+    flags = ["--input_length", "900", "--seed", "0", "1", "--output_dir", tmp_path, "--workers", 1]
+    process = start(SCRIPT, *flags)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    end, worker = time.monotonic() + 60, None
+    while worker is None and time.monotonic() < end:
+        for child in children.read_text().split():
+            if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text():
+                worker = int(child)
+        time.sleep(0.05)
+    time.sleep(1)
+    os.kill(worker, signal.SIGKILL)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1 and "start the same command again" in err and "Traceback" not in err
+
+
+def test_a_foreign_file_among_the_points_is_one_line(tmp_path):
+    (tmp_path / "notes.json").write_text("[1]")
+    status, _, err = run("part1/plot_accuracy.py", "--sweep_dir", tmp_path, "--output_dir", tmp_path / "out")
+    assert status == 2 and "notes.json is not a point" in err and err.count("\n") == 1
 
 
 def test_no_points_is_one_line(tmp_path):
