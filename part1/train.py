@@ -101,12 +101,12 @@ def build_model(config):
 
 
 @torch.no_grad()
-def evaluate(model, digits, target, config):
+def evaluate(model, digits, target, input_dim):
     """Mean cross-entropy in nats and accuracy, 0 to 1, on digits (N, T - 1) and their targets (N,)."""
     device = next(model.parameters()).device
     loss, correct = 0.0, 0
     for digits_part, target_part in zip(digits.split(1_000), target.split(1_000), strict=True):
-        logits = model(encode(digits_part.to(device), config.input_dim))  # (B, K)
+        logits = model(encode(digits_part.to(device), input_dim))  # (B, K)
         target_part = target_part.to(device)
         loss += F.cross_entropy(logits, target_part, reduction="sum").item()
         correct += (logits.argmax(dim=1) == target_part).sum().item()
@@ -181,7 +181,8 @@ def train(config, run=None, stop=False, show=True):
 
             note = None
             if step % config.eval_every == 0 or step == config.train_steps:
-                heldout_loss, accuracy = evaluate(model, *held_out_palindromes(held_out_set, EVALUATION), config)
+                digits, target = held_out_palindromes(held_out_set, EVALUATION)
+                heldout_loss, accuracy = evaluate(model, digits, target, config.input_dim)
                 if not math.isfinite(heldout_loss):  # the update itself overflowed: keep the checkpoint before it
                     raise DivergedError(f"step {step}: held-out loss {heldout_loss:g}")
                 solved = solved + 1 if accuracy >= CONVERGED else 0
@@ -193,7 +194,7 @@ def train(config, run=None, stop=False, show=True):
             progress.advance(note)
 
     digits, target = held_out_palindromes(held_out_set, FINAL_EVALUATION)
-    heldout_loss, accuracy = evaluate(model, digits, target, config)
+    heldout_loss, accuracy = evaluate(model, digits, target, config.input_dim)
     return {
         "accuracy": accuracy,
         "loss": heldout_loss,
@@ -235,6 +236,8 @@ def main(argv=None):
     again = "go on with: " + parser.command(config, output_dir=run.path, resume=True)
     try:
         result = train(config, run, stop)
+        if result:
+            run.finish(result)
     except DivergedError as error:
         print(
             f"{error}: training stopped before that update; the last good checkpoint is in {run.path}. "
@@ -248,7 +251,6 @@ def main(argv=None):
     if result is None:
         print(f"stopped by {stop.signal.name}, saved in {run.path}; {again}", file=sys.stderr)
         sys.exit(stop.exit_status)
-    run.finish(result)
     print(
         f"accuracy {result['accuracy']:.4f} on {result['palindromes']} "
         f"{'held-out palindromes' if result['held_out'] else 'palindromes (too few to hold any out)'}, "

@@ -92,27 +92,6 @@ def test_gradcheck(ours):
     assert torch.autograd.gradcheck(logits, [value.clone().requires_grad_() for value in inputs])
 
 
-def test_zero_state_is_the_default_and_a_carried_state_goes_on(ours):
-    x = torch.randn(B, T, D, dtype=torch.float64)
-    whole, (h, c) = ours(x, return_states=True)
-    zeros = torch.zeros(B, H, dtype=torch.float64)
-    torch.testing.assert_close(ours(x, (zeros, zeros)), whole, **EXACT)
-    torch.testing.assert_close(ours(x[:, 4:], (h[:, 3], c[:, 3])), whole, **EXACT)
-
-
-@pytest.mark.parametrize("batch", [1, 2, 129])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
-def test_any_batch_size_and_dtype(batch, dtype):
-    p = LSTM(D, H, K).to(dtype)(torch.randn(batch, T, D, dtype=dtype))
-    assert p.shape == (batch, K) and p.dtype == dtype and p.isfinite().all()
-
-
-@pytest.mark.parametrize("shape", [(B, T), (B, T, D + 1), (B, 0, D)])
-def test_a_wrong_shape_is_refused(shape):
-    with pytest.raises(ValueError, match="expected"):
-        LSTM(D, H, K)(torch.zeros(shape))
-
-
 def test_default_and_zero_bias_init():
     for init, forget in (("default", 1), ("zero_bias", 0)):
         model = LSTM(10, 128, 10, init=init)
@@ -135,12 +114,6 @@ def test_chrono_init_spreads_half_lives_up_to_the_length():
 def test_chrono_without_a_length_to_bridge_is_refused(max_length):
     with pytest.raises(ValueError, match="at least 3"):
         LSTM(D, H, K, init="chrono", max_length=max_length)
-
-
-@pytest.mark.parametrize("init", ["orthogonal", "identity", "latch", "nonsense"])
-def test_an_init_of_another_cell_is_refused(init):
-    with pytest.raises(ValueError, match=f"{init}.*LSTM"):
-        LSTM(D, H, K, init=init, max_length=10)
 
 
 def test_parameter_counts_of_the_report():

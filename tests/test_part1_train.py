@@ -9,6 +9,7 @@ import torch
 
 from part1 import train
 from part1.dataset import PalindromeDataset
+from part1.vanilla_rnn import VanillaRNN
 from tests.scripts import run
 
 SCRIPT = "part1/train.py"
@@ -118,11 +119,10 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(tmp_path, flags):
 
 
 def test_evaluate_is_the_mean_over_all_parts():
-    config = train.build_parser().parse_args(["--num_hidden", "8"])
     torch.manual_seed(0)
-    model = train.build_model(config)
+    model = VanillaRNN(1, 8, 10)
     digits, target = PalindromeDataset(11, held_out=True).batch(2_345)  # more than two parts
-    loss, accuracy = train.evaluate(model, digits, target, config)
+    loss, accuracy = train.evaluate(model, digits, target, input_dim=1)
     p = model(digits[..., None].float())
     assert loss == pytest.approx(torch.nn.functional.cross_entropy(p, target).item(), rel=1e-5)
     assert accuracy == pytest.approx((p.argmax(1) == target).double().mean().item())
