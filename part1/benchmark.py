@@ -182,7 +182,7 @@ def build_parser():
     parser.add_argument("--input_dim", type=int, choices=(1, 10), default=1, help="1: a raw digit, 10: one-hot")
     parser.add_argument("--num_hidden", type=whole_number(1, 10_000), default=128, help="units")
     parser.add_argument("--batch_size", type=whole_number(1, 1_000_000), default=128, help="palindromes a step")
-    parser.add_argument("--rounds", type=whole_number(3, 100_000), default=60, help="times that each model is timed")
+    parser.add_argument("--rounds", type=whole_number(3, 100_000), default=100, help="times that each model is timed")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps, or auto")
     parser.add_argument("--json", metavar="FILE", help="write the medians there")
     return parser

@@ -3,6 +3,8 @@
 import csv
 import json
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -10,7 +12,7 @@ import torch
 from part1 import train
 from part1.dataset import PalindromeDataset
 from part1.vanilla_rnn import VanillaRNN
-from tests.scripts import run
+from tests.scripts import ROOT, run
 
 SCRIPT = "part1/train.py"
 # Training loss at steps 2, 4, ..., 10 of `--train_steps 10 --eval_every 2`, seed 0, torch 2.13 on a CPU.
@@ -128,9 +130,18 @@ def test_evaluate_is_the_mean_over_all_parts():
     assert accuracy == pytest.approx((p.argmax(1) == target).double().mean().item())
 
 
-def test_importing_has_no_effect_and_help_works():
-    status, out, _ = run(SCRIPT, "--help")
-    assert status == 0 and "--input_length" in out and "default: 10" in out
+@pytest.mark.parametrize("script", ["train", "sweep", "plot_accuracy", "benchmark"])
+def test_help_from_anywhere_and_as_a_module(script):
+    status, out, _ = run(f"part1/{script}.py", "--help")
+    assert status == 0 and "default: " in out
+    module = subprocess.run(
+        [sys.executable, "-m", f"part1.{script}", "--help"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (module.returncode, module.stdout) == (0, out)
+    inside = subprocess.run(
+        [sys.executable, f"{script}.py", "--help"], cwd=ROOT / "part1", capture_output=True, text=True
+    )
+    assert (inside.returncode, inside.stdout) == (0, out)
 
 
 BAD = [
