@@ -48,10 +48,27 @@ def whole_number(minimum, maximum):
 
 def positive_number(text):
     """An argument type: a finite number above 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    value = _number(text)
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is not a finite number above 0")
     return value
+
+
+def number_between(low, high, low_too=False, high_too=False):
+    """An argument type: a number from low to high, the ends themselves only where said."""
+
+    def parse(text):
+        value = _number(text)
+        if not (low < value < high or (low_too and value == low) or (high_too and value == high)):
+            ends = f"{'from' if low_too else 'above'} {low} {'to' if high_too else 'and below'} {high}"
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number {ends}")
+        return value
+
+    return parse
+
+
+def _number(text):
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan

@@ -18,30 +18,31 @@ class CheckpointError(ValueError):
     """A checkpoint that must not be used; the message is one line that says why."""
 
 
+class DamagedError(CheckpointError):
+    """A checkpoint that was cut off or changed since it was written."""
+
+
 def save_checkpoint(folder, state):
     """Write `state`, a dict of tensors and plain values, as the folder's latest checkpoint; keep the one before.
 
     Killed at any moment, at least one whole checkpoint is left. Raises OSError, for example on a full disk; the
     checkpoints that were there still are.
     """
-    buffer = io.BytesIO()  # torch.save to a path hides the cause when the disk is full
-    torch.save({"format": FORMAT, **state}, buffer)
-    folder = Path(folder)
-    write_atomically(folder / LATEST, buffer.getbuffer(), keep_previous_as=folder / PREVIOUS)
+    write_checkpoint(Path(folder) / LATEST, state, keep_previous_as=Path(folder) / PREVIOUS)
 
 
 def load_checkpoint(folder):
     """The latest state in `folder` on the CPU; the previous one, with a line on stderr, if the latest is damaged.
 
     Returns None if there is no checkpoint. Raises CheckpointError if there are only damaged ones, or one that is whole
-    but not ours: another format, or a pickle that asks for more than tensors and plain values (it is not run).
+    but not ours.
     """
     paths = [path for path in (Path(folder) / LATEST, Path(folder) / PREVIOUS) if path.exists()]
     for path in paths:
         try:
-            state = _read(path)
-        except _Damaged as damage:
-            print(f"warning: {path} is damaged ({damage}), it is passed over", file=sys.stderr)
+            state = read_checkpoint(path)
+        except DamagedError as damage:
+            print(f"warning: {damage}; it is passed over", file=sys.stderr)
             continue
         if path.name == PREVIOUS:
             print(f"warning: going on from {path}", file=sys.stderr)
@@ -51,18 +52,27 @@ def load_checkpoint(folder):
     return None
 
 
-class _Damaged(Exception):
-    pass
+def write_checkpoint(path, state, keep_previous_as=None):
+    """Write one checkpoint file, atomically; `keep_previous_as` as in `write_atomically`."""
+    buffer = io.BytesIO()  # torch.save to a path hides the cause when the disk is full
+    torch.save({"format": FORMAT, **state}, buffer)
+    write_atomically(path, buffer.getbuffer(), keep_previous_as)
 
 
-def _read(path):
-    try:
-        with zipfile.ZipFile(path) as archive:  # torch writes checksums but does not check them
-            bad = archive.testzip()
-    except Exception as error:  # a damaged archive can raise nearly anything in zipfile
-        raise _Damaged(str(error) or type(error).__name__) from error
+def read_checkpoint(path):
+    """The state in one checkpoint file, on the CPU.
+
+    Raises DamagedError if its checksums are wrong, CheckpointError if it is not ours: another format, or a pickle that
+    asks for more than tensors and plain values (it is not run), and OSError if it cannot be opened.
+    """
+    with open(path, "rb") as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                bad = archive.testzip()  # torch writes checksums but does not check them
+        except Exception as error:  # a damaged archive can raise nearly anything in zipfile
+            raise DamagedError(f"{path} is damaged ({error or type(error).__name__})") from error
     if bad is not None:
-        raise _Damaged(f"wrong checksum in {bad}")
+        raise DamagedError(f"{path} is damaged (wrong checksum in {bad})")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:

@@ -1,6 +1,7 @@
 """Time that a run has taken, over all its resumes."""
 
 import time
+from contextlib import contextmanager
 
 
 class Clock:
@@ -23,3 +24,12 @@ class Clock:
     def load_state_dict(self, state):
         self._cpu_start = time.process_time() - state["cpu_seconds"]
         self._wall_start = time.monotonic() - state["wall_seconds"]
+
+    @contextmanager
+    def paused(self):
+        """What happens in this `with` block does not count."""
+        state = self.state_dict()
+        try:
+            yield
+        finally:
+            self.load_state_dict(state)

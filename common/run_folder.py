@@ -49,7 +49,7 @@ class RunFolder:
             elif self._rows():
                 raise ValueError(f"output folder {self.path} holds results but no checkpoint to go on from")
             self._write_config()
-            self._cut_metrics(0 if self.state is None else self.state["step"])
+            self._cut_back(0 if self.state is None else self.state["step"])
         except BaseException:
             self.close()
             raise
@@ -58,13 +58,21 @@ class RunFolder:
         """Append a row, a number for every column, to metrics.csv."""
         append_line(self.path / "metrics.csv", ",".join(map(str, row)))
 
-    def save(self, parts, **counters):
-        """Save a checkpoint: the settings, the counters (whole numbers, "step" among them), and every part's state.
+    def note(self, name, record):
+        """Append a record, a dict of plain values with the key "step", to `name`.jsonl."""
+        append_line(self.path / f"{name}.jsonl", json.dumps(record, ensure_ascii=False))
+
+    def notes(self, name):
+        """The records of `name`.jsonl, a list of dicts; a last line that was cut off is left out."""
+        return [json.loads(line) for line in _whole_lines(self.path / f"{name}.jsonl")]
+
+    def save(self, parts, **values):
+        """Save a checkpoint: the settings, the values (tensors and plain, "step" among them), and every part's state.
 
         `parts` is a dict of objects with `state_dict()`: model, optimizer, datasets, clock.
         """
         states = {name: part.state_dict() for name, part in parts.items()}
-        save_checkpoint(self.path, {"settings": self.settings, **counters, **states})
+        save_checkpoint(self.path, {"settings": self.settings, **values, **states})
 
     def restore(self, parts):
         """Give every part the state that it had when the run's checkpoint was saved."""
@@ -108,18 +116,25 @@ class RunFolder:
         write_atomically(self.path / "config.json", json.dumps(config, indent=2) + "\n")
 
     def _rows(self):
-        """The whole rows of metrics.csv, dicts of text; a last line that was cut off is left out."""
-        path = self.path / "metrics.csv"
-        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-        return list(csv.DictReader(line for line in lines if line.endswith("\n")))
+        """The rows of metrics.csv, dicts of text."""
+        return list(csv.DictReader(_whole_lines(self.path / "metrics.csv")))
 
-    def _cut_metrics(self, step):
-        """Keep the header and the rows up to `step`: what came later will come again."""
+    def _cut_back(self, step):
+        """Keep the rows and records up to `step`: what came later will come again."""
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, self.columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(row for row in self._rows() if int(row["step"]) <= step)
         write_atomically(self.path / "metrics.csv", text.getvalue())
+        for path in self.path.glob("*.jsonl"):
+            kept = [line for line in _whole_lines(path) if json.loads(line)["step"] <= step]
+            write_atomically(path, "".join(kept))
+
+
+def _whole_lines(path):
+    """The lines of a file, newlines kept, but for a last one that was cut off; none if there is no file."""
+    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    return [line for line in lines if line.endswith("\n")]
 
 
 def _numbered(default):

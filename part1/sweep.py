@@ -25,6 +25,7 @@ import torch
 
 from common.arguments import Parser, whole_number
 from common.device import choose_device
+from common.ending import DivergedError
 from common.files import write_atomically
 from common.progress import Progress
 from common.stop import StopFlag
@@ -104,7 +105,7 @@ def run_point(folder, point):
     """Train one point and write its file; a point that diverges is finished too, without an accuracy."""
     try:
         result = train.train(point, show=False)
-    except train.DivergedError as error:
+    except DivergedError as error:
         result = {"accuracy": None, "diverged": str(error)}
     content = {"settings": train.settings_of(point), "result": result, "torch": torch.__version__}
     write_atomically(point_file(folder, point), json.dumps(content, indent=1) + "\n")

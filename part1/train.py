@@ -17,6 +17,7 @@ from torch import nn
 from common.arguments import Parser, positive_number, whole_number
 from common.clock import Clock
 from common.device import choose_device
+from common.ending import DivergedError, run_to_the_end
 from common.progress import Progress
 from common.run_folder import RunFolder
 from common.stop import StopFlag
@@ -43,10 +44,6 @@ COLUMNS = (
 )
 CONVERGED = 0.999  # held-out accuracy that counts as solved
 EVALUATION, FINAL_EVALUATION = 1_000, 10_000  # held-out palindromes drawn each time
-
-
-class DivergedError(RuntimeError):
-    """The loss or the gradient is not finite any more."""
 
 
 def build_parser():
@@ -233,24 +230,13 @@ def main(argv=None):
         f"{config.model_type}, input length {config.input_length} (palindromes of {config.input_length + 1} digits), "
         f"{'raw digits' if config.input_dim == 1 else 'one-hot digits'}, init {config.init}, seed {config.seed}"
     )
-    again = "go on with: " + parser.command(config, output_dir=run.path, resume=True)
-    try:
-        result = train(config, run, stop)
-        if result:
-            run.finish(result)
-    except DivergedError as error:
-        print(
-            f"{error}: training stopped before that update; the last good checkpoint is in {run.path}. "
-            f"Try a lower --learning_rate (now {config.learning_rate:g}) or --max_norm (now {config.max_norm:g}).",
-            file=sys.stderr,
-        )
-        sys.exit(3)
-    except OSError as error:
-        print(f"{error}; {again}", file=sys.stderr)
-        sys.exit(1)
-    if result is None:
-        print(f"stopped by {stop.signal.name}, saved in {run.path}; {again}", file=sys.stderr)
-        sys.exit(stop.exit_status)
+    result = run_to_the_end(
+        lambda: train(config, run, stop),
+        run,
+        stop,
+        again=parser.command(config, output_dir=run.path, resume=True),
+        advice=f"a lower --learning_rate (now {config.learning_rate:g}) or --max_norm (now {config.max_norm:g})",
+    )
     print(
         f"accuracy {result['accuracy']:.4f} on {result['palindromes']} "
         f"{'held-out palindromes' if result['held_out'] else 'palindromes (too few to hold any out)'}, "

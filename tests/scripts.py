@@ -11,7 +11,9 @@ ROOT = Path(__file__).resolve().parents[1]
 def start(script, *args, **popen):
     """Start `python SCRIPT ARGS` from outside the checkout; returns the Popen, output piped as text."""
     command = [sys.executable, str(ROOT / script), *map(str, args)]
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": os.sep, **popen}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # several small processes at once: a thread each
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": os.sep, "env": environment}
+    options.update(popen)
     return subprocess.Popen(command, **options)
 
 

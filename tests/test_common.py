@@ -10,7 +10,7 @@ import time
 import pytest
 import torch
 
-from common.arguments import Parser, positive_number, whole_number
+from common.arguments import Parser, number_between, positive_number, whole_number
 from common.clock import Clock
 from common.device import choose_device
 from common.files import append_line, write_atomically
@@ -36,6 +36,13 @@ def test_positive_number_refuses(text):
 
 def test_positive_number_takes_small_and_large():
     assert [positive_number(text) for text in ("1e-300", "3e8")] == [1e-300, 3e8]
+
+
+@pytest.mark.parametrize("text", ["0", "1.1", "-1", "nan", "inf", "x"])
+def test_number_between_refuses_and_names_the_ends(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="above 0 to 1"):
+        number_between(0, 1, high_too=True)(text)
+    assert number_between(0, 1, high_too=True)("1") == 1 and number_between(0, 1, low_too=True)("0") == 0
 
 
 def test_parser_fails_in_one_line_with_status_2(capsys):
@@ -112,6 +119,13 @@ def test_clock_goes_on_where_it_was():
         pass
     state = clock.state_dict()
     assert 100.02 <= state["cpu_seconds"] < 110 and 200.0 < state["wall_seconds"] < 260
+
+
+def test_a_paused_clock_stands(tmp_path):
+    clock = Clock()
+    with clock.paused():
+        time.sleep(0.3)
+    assert clock.wall_seconds < 0.2
 
 
 def test_progress_says_lines_where_there_is_no_terminal(capsys, monkeypatch):

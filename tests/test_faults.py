@@ -22,12 +22,24 @@ import torch
 
 from tests.scripts import ROOT, run, start
 
-SCRIPT = "part1/train.py"
-SMALL = ["--input_length", 6, "--num_hidden", 16, "--batch_size", 32, "--patience", 0, "--eval_every", 10]
+COMMON = ["--patience", 0, "--eval_every", 10, "--train_steps"]
+PALINDROMES = ["part1/train.py", "--input_length", 6, "--num_hidden", 16, "--batch_size", 32, *COMMON]
+TEXT = [
+    *("part3/train.py", "--txt_file", ROOT / "assets/book.txt", "--val_fraction", 0.01, "--seq_length", 10),
+    *("--lstm_num_hidden", 16, "--embedding_dim", 8, "--dropout_keep_prob", 0.8, "--batch_size", 8),
+    *("--sample_every", 20, "--checkpoint_every", 10, *COMMON),
+]
+KINDS = {
+    "RNN": [*PALINDROMES[:1], "--model_type", "RNN", *PALINDROMES[1:]],
+    "LSTM": [*PALINDROMES[:1], "--model_type", "LSTM", *PALINDROMES[1:]],
+    "sentences": TEXT,
+    "streams": [*TEXT[:1], "--sampling", "streams", *TEXT[1:]],
+}
 
 
-def small(model_type, steps):
-    return [*SMALL, "--model_type", model_type, "--train_steps", steps]
+def small(kind, steps=400):
+    """Script and flags of a small training."""
+    return [*KINDS[kind], steps]
 
 
 def fingerprint(folder):
@@ -37,7 +49,8 @@ def fingerprint(folder):
     with open(folder / "metrics.csv") as file:
         rows = [{k: v for k, v in row.items() if not k.endswith("seconds")} for row in csv.DictReader(file)]
     result = [line for line in (folder / "result.json").read_text().splitlines() if "seconds" not in line]
-    return state, rows, result
+    samples = [path.read_text() for path in sorted(folder.glob("samples*"))]
+    return state, rows, result, samples
 
 
 def assert_same(a, b, where="state"):
@@ -59,14 +72,14 @@ def assert_same(a, b, where="state"):
 
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory):
-    """Finished runs to compare with, one for each cell: folder and seconds of training."""
+    """Finished runs to compare with, one of each kind: folder and seconds of training."""
     runs = {}
-    for model_type in ("RNN", "LSTM"):
-        folder = tmp_path_factory.mktemp(f"unbroken_{model_type}")
-        status, _, err = run(SCRIPT, *small(model_type, 400), "--output_dir", folder)
+    for kind in KINDS:
+        folder = tmp_path_factory.mktemp(f"unbroken_{kind}")
+        status, _, err = run(*small(kind), "--output_dir", folder)
         assert status == 0, err
         with open(folder / "metrics.csv") as file:
-            runs[model_type] = folder, float(list(csv.DictReader(file))[-1]["wall_seconds"])
+            runs[kind] = folder, float(list(csv.DictReader(file))[-1]["wall_seconds"])
     return runs
 
 
@@ -78,30 +91,30 @@ def wait_for(path, process, seconds=120):
         time.sleep(0.005)
 
 
-@pytest.mark.parametrize("trial", range(10))
+@pytest.mark.parametrize("trial", range(16))
 def test_killed_at_a_random_time_and_resumed_equals_unbroken(tmp_path, unbroken, trial):
-    model_type = ("RNN", "LSTM")[trial % 2]
-    whole, seconds = unbroken[model_type]
-    process = start(SCRIPT, *small(model_type, 400), "--output_dir", tmp_path / "run")
+    kind = ("RNN", "LSTM", "sentences", "RNN", "LSTM", "streams", "RNN", "LSTM")[trial % 8]
+    whole, seconds = unbroken[kind]
+    process = start(*small(kind), "--output_dir", tmp_path / "run")
     wait_for(tmp_path / "run/config.json", process)
     time.sleep(random.Random(trial).uniform(0, seconds))
     process.kill()
     process.communicate()
-    status, _, err = run(SCRIPT, *small(model_type, 400), "--output_dir", tmp_path / "run", "--resume")
+    status, _, err = run(*small(kind), "--output_dir", tmp_path / "run", "--resume")
     assert status == 0, err
     assert_same(fingerprint(tmp_path / "run"), fingerprint(whole))
     assert not list((tmp_path / "run").glob("*.tmp"))
 
 
-@pytest.mark.parametrize("model_type", ["RNN", "LSTM"])
-def test_a_chain_of_resumes_equals_unbroken(tmp_path, unbroken, model_type):
-    """Ends at 1, 9, 10, 11 and 399 steps: around an evaluation, at the start, before the end."""
-    for steps in (1, 9, 10, 11, 399, 400):
-        status, _, err = run(SCRIPT, *small(model_type, steps), "--output_dir", tmp_path, "--resume")
+@pytest.mark.parametrize("kind", ["LSTM", "streams"])
+def test_a_chain_of_resumes_equals_unbroken(tmp_path, unbroken, kind):
+    """Ends at 9, 10, 11 and 399 steps: around an evaluation and before the end."""
+    for steps in (9, 10, 11, 399, 400):
+        status, _, err = run(*small(kind, steps), "--output_dir", tmp_path, "--resume")
         assert status == 0, err
-    state, rows, _ = fingerprint(tmp_path)
-    whole_state, whole_rows, _ = fingerprint(unbroken[model_type][0])
-    for name in ("model", "optimizer", "training_set"):
+    state, rows, *_ = fingerprint(tmp_path)
+    whole_state, whole_rows, *_ = fingerprint(unbroken[kind][0])
+    for name in ("model", "optimizer", "training_set" if kind == "LSTM" else "sampler"):
         assert_same(state[name], whole_state[name], name)
     # Each end of the chain evaluates once more; the rows at every tenth step have the same training loss.
     tenth = {row["step"]: row["train_loss"] for row in rows}
@@ -111,11 +124,12 @@ def test_a_chain_of_resumes_equals_unbroken(tmp_path, unbroken, model_type):
 @pytest.mark.parametrize(
     "number, status", [(signal.SIGTERM, 143), (signal.SIGUSR1, 85), (signal.SIGINT, 130)], ids=lambda value: str(value)
 )
-def test_a_signal_saves_the_current_step_and_the_resume_equals_unbroken(tmp_path, unbroken, number, status):
+@pytest.mark.parametrize("kind", ["LSTM", "streams"])
+def test_a_signal_saves_the_current_step_and_the_resume_equals_unbroken(tmp_path, unbroken, kind, number, status):
     folder = tmp_path / "run"
-    process = start(SCRIPT, *small("LSTM", 400), "--output_dir", folder)
+    process = start(*small(kind), "--output_dir", folder)
     wait_for(folder / "config.json", process)
-    time.sleep(0.5 * unbroken["LSTM"][1])
+    time.sleep(0.5 * unbroken[kind][1])
     process.send_signal(number)
     begin = time.monotonic()
     _, err = process.communicate(timeout=60)
@@ -129,7 +143,7 @@ def test_a_signal_saves_the_current_step_and_the_resume_equals_unbroken(tmp_path
         command.replace("python ", f"{sys.executable} ", 1), shell=True, capture_output=True, text=True, cwd=ROOT
     )
     assert resumed.returncode == 0, resumed.stderr
-    assert_same(fingerprint(folder), fingerprint(unbroken["LSTM"][0]))
+    assert_same(fingerprint(folder), fingerprint(unbroken[kind][0]))
 
 
 def take_the_terminal():
@@ -139,7 +153,7 @@ def take_the_terminal():
 def test_ctrl_c_on_a_terminal_with_its_bar(tmp_path):
     terminal, child = pty.openpty()
     process = start(
-        SCRIPT, *small("LSTM", 100_000), "--output_dir", tmp_path / "run", stdin=child, stdout=child, stderr=child,
+        *small("LSTM", 100_000), "--output_dir", tmp_path / "run", stdin=child, stdout=child, stderr=child,
         start_new_session=True, preexec_fn=take_the_terminal,
     )  # fmt: skip
     os.close(child)
@@ -163,7 +177,7 @@ def test_started_twice_in_one_folder_exactly_one_runs(tmp_path):
     for trial in range(3):
         folder = tmp_path / str(trial)
         flags = [*small("RNN", 200), "--output_dir", folder, "--resume"]
-        processes = [start(SCRIPT, *flags) for _ in range(2)]
+        processes = [start(*flags) for _ in range(2)]
         errors = [process.communicate(timeout=120)[1] for process in processes]
         statuses = [process.returncode for process in processes]
         # Slow starts may not overlap at all: then the second finds a finished run, and only reports it again.
@@ -177,10 +191,10 @@ def test_started_twice_in_one_folder_exactly_one_runs(tmp_path):
 
 
 def test_a_folder_in_use_is_refused(tmp_path):
-    process = start(SCRIPT, *small("RNN", 10**6), "--output_dir", tmp_path / "run")
+    process = start(*small("RNN", 10**6), "--output_dir", tmp_path / "run")
     try:
         wait_for(tmp_path / "run/metrics.csv", process)
-        status, _, err = run(SCRIPT, *small("RNN", 10**6), "--output_dir", tmp_path / "run", "--resume")
+        status, _, err = run(*small("RNN", 10**6), "--output_dir", tmp_path / "run", "--resume")
         assert status == 2 and f"in use by process {process.pid}" in err and err.count("\n") == 1
     finally:
         process.kill()
@@ -196,47 +210,49 @@ def limit_files_to(size):
 
 def test_a_full_disk_is_one_line_and_the_old_checkpoint_goes_on(tmp_path):
     """The first checkpoint (no optimizer state yet) fits under the limit, the next does not."""
-    flags = ["--num_hidden", 64, "--train_steps", 30, "--eval_every", 10, "--patience", 0]
-    assert run(SCRIPT, *flags, "--output_dir", tmp_path / "whole")[0] == 0
+    flags = ["part1/train.py", "--num_hidden", 64, "--patience", 0, "--eval_every", 10, "--train_steps", 30]
+    assert run(*flags, "--output_dir", tmp_path / "whole")[0] == 0
     size = (tmp_path / "whole/checkpoint.pt").stat().st_size - 1
-    status, _, err = run(SCRIPT, *flags, "--output_dir", tmp_path / "run", preexec_fn=limit_files_to(size))
+    status, _, err = run(*flags, "--output_dir", tmp_path / "run", preexec_fn=limit_files_to(size))
     last = err.splitlines()[-1]
     assert status == 1 and "Traceback" not in err and "checkpoint.pt" in last and "bytes are free" in last
     assert torch.load(tmp_path / "run/checkpoint.pt", weights_only=True)["step"] == 0
-    status, _, err = run(SCRIPT, *flags, "--output_dir", tmp_path / "run", "--resume")
+    status, _, err = run(*flags, "--output_dir", tmp_path / "run", "--resume")
     assert status == 0, err
     assert_same(fingerprint(tmp_path / "run"), fingerprint(tmp_path / "whole"))
 
 
-@pytest.fixture
-def finished(tmp_path, unbroken):
-    """A copy of a finished run, and the flags to go on with it."""
-    shutil.copytree(unbroken["RNN"][0], tmp_path / "run")
-    return tmp_path / "run", [*small("RNN", 410), "--output_dir", tmp_path / "run", "--resume"]
+@pytest.fixture(params=["RNN", "sentences"])
+def finished(tmp_path, unbroken, request):
+    """A copy of a finished run, and the command to go on with it."""
+    shutil.copytree(unbroken[request.param][0], tmp_path / "run")
+    return tmp_path / "run", [*small(request.param, 410), "--output_dir", tmp_path / "run", "--resume"]
 
 
 def test_a_truncated_checkpoint_falls_back_to_the_previous_and_says_so(finished):
     folder, flags = finished
     path = folder / "checkpoint.pt"
     path.write_bytes(path.read_bytes()[:-100])
-    status, _, err = run(SCRIPT, *flags)
+    status, _, err = run(*flags)
     assert status == 0 and "checkpoint.pt is damaged" in err and "checkpoint_previous.pt" in err
     with open(folder / "metrics.csv") as file:
         assert [int(row["step"]) for row in csv.DictReader(file)] == list(range(10, 411, 10))
 
 
 @pytest.mark.parametrize(
-    "change, named",
+    "finished, change, named",
     [
-        (["--model_type", "LSTM"], "model_type is 'RNN' there and 'LSTM' here"),
-        (["--num_hidden", "17"], "num_hidden is 16 there and 17 here"),
-        (["--seed", "9"], "seed is 0 there and 9 here"),
+        ("RNN", ["--model_type", "LSTM"], "model_type is 'RNN' there and 'LSTM' here"),
+        ("RNN", ["--num_hidden", "17"], "num_hidden is 16 there and 17 here"),
+        ("sentences", ["--lstm_num_hidden", "17"], "lstm_num_hidden is 16 there and 17 here"),
+        ("sentences", ["--seed", "9"], "seed is 0 there and 9 here"),
     ],
+    indirect=["finished"],
 )
 def test_a_checkpoint_of_another_run_is_refused_and_says_what_differs(finished, change, named):
     folder, flags = finished
     before = {p.name: p.read_bytes() for p in folder.iterdir() if p.name != "lock"}
-    status, out, err = run(SCRIPT, *flags, *change)
+    status, out, err = run(*flags, *change)
     assert (status, out, err.count("\n")) == (2, "", 1) and named in err
     assert before == {p.name: p.read_bytes() for p in folder.iterdir() if p.name != "lock"}
 
@@ -255,7 +271,7 @@ def test_a_malicious_checkpoint_is_refused_and_does_not_run(tmp_path, finished, 
     marker = tmp_path / "executed"
     for name in ("checkpoint.pt", "checkpoint_previous.pt"):
         torch.save({"format": 1, "x": Malicious(marker)}, folder / name, _use_new_zipfile_serialization=not legacy)
-    status, _, err = run(SCRIPT, *flags)
+    status, _, err = run(*flags)
     assert status == 2 and "Traceback" not in err and not marker.exists()
 
 
@@ -263,7 +279,7 @@ def test_a_file_in_the_way_and_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("mine")
     places = [tmp_path / "file", tmp_path / "file/below", Path("/proc/here")]
     for place in places:
-        status, out, err = run(SCRIPT, "--output_dir", place)
+        status, out, err = run("part1/train.py", "--output_dir", place)
         assert (status, out, err.count("\n")) == (2, "", 1) and str(place) in err, place
     assert (tmp_path / "file").read_text() == "mine" and len(list(tmp_path.iterdir())) == 1
 

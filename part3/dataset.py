@@ -1,0 +1,162 @@
+"""A book as one tensor of character ids, and two ways to draw training batches from it."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+
+class TextDataset(Dataset):
+    """A text file as ids of its characters: the first part for training, the last part held out.
+
+    Item i is the window that starts at character i of the training part: inputs (T,) and targets (T,), the inputs one
+    character on, both int64. The vocabulary is sorted, so the same text gives the same ids in every process.
+
+    Args:
+        filename: a text file of any name. A byte-order mark is dropped, all line ends become a newline, every other
+            character counts, a NUL too.
+        seq_length: T ≥ 1, characters of a window.
+        encoding: of the file.
+        val_fraction: share of the text, 0 ≤ f < 1, held out at its end; 0 holds nothing out.
+
+    Attributes: `characters` (the sorted vocabulary, a str), `vocab_size`, `training` and `held_out` (ids, int32).
+
+    Raises ValueError, in one line, for what is no regular file, for bytes that do not decode (with the offset of the
+    first), for an unknown encoding, and for a text too short: the training part needs T + 1 characters, the held-out
+    part 2. Raises OSError for a file that cannot be read.
+    """
+
+    def __init__(self, filename, seq_length, encoding="utf-8", val_fraction=0.1):
+        text = read_text(filename, encoding)
+        code_points, ids = np.unique(_code_points(text), return_inverse=True)
+        self.characters = _to_text(code_points)
+        self.vocab_size = len(self.characters)
+        self.seq_length = seq_length
+
+        cut = len(ids) - round(val_fraction * len(ids))
+        ids = torch.from_numpy(ids.astype(np.int32))
+        self.training, self.held_out = ids[:cut], ids[cut:]
+        if len(self.training) < seq_length + 1 or (val_fraction > 0 and len(self.held_out) < 2):
+            raise ValueError(
+                f"{filename} has {len(ids)} characters, {len(self.training)} of them for training and "
+                f"{len(self.held_out)} held out: too few for windows of {seq_length} + 1 characters, and 2 held out"
+            )
+
+    def encode(self, text):
+        """Ids (N,) int64 of a text's characters. Raises ValueError that names one that is not in the vocabulary."""
+        return encode(text, self.characters)
+
+    def convert_to_string(self, ids):
+        """The text that the ids, a tensor or a list, stand for."""
+        return "".join(self.characters[i] for i in torch.as_tensor(ids).tolist())
+
+    def __len__(self):
+        return len(self.training) - self.seq_length
+
+    def __getitem__(self, index):
+        if not 0 <= index < len(self):
+            raise IndexError(f"window {index} of {len(self)}")
+        window = self.training[index : index + self.seq_length + 1].long()
+        return window[:-1], window[1:]
+
+
+class RandomSentences:
+    """Batches of windows that start anywhere in the text, as the assignment describes; the state starts at zero.
+
+    `batch()` gives inputs (B, T), targets (B, T), and False: no state is carried over from the batch before.
+    """
+
+    def __init__(self, dataset, batch_size, seed=0):
+        self.ids = dataset.training
+        self.starts = len(dataset)
+        self.offsets = torch.arange(dataset.seq_length + 1)
+        self.batch_size = batch_size
+        self.rng = np.random.default_rng(seed)
+
+    def batch(self):
+        starts = torch.from_numpy(self.rng.integers(self.starts, size=(self.batch_size, 1)))
+        windows = self.ids[starts + self.offsets].long()  # (B, T + 1)
+        return windows[:, :-1], windows[:, 1:], False
+
+    def state_dict(self):
+        return {"rng": self.rng.bit_generator.state}
+
+    def load_state_dict(self, state):
+        self.rng.bit_generator.state = state["rng"]
+
+
+class ParallelStreams:
+    """Batches whose rows go on where the batch before ended: truncated backpropagation through time.
+
+    The text, closed to a ring, is read by B readers at equal distances, T characters a batch. `batch()` gives inputs
+    (B, T), targets (B, T), and whether the state of the batch before is to be carried: True but for the start of a
+    round, when the readers have reached each other's beginnings and begin anew from places drawn at random.
+
+    Raises ValueError if B readers have less than T characters each.
+    """
+
+    def __init__(self, dataset, batch_size, seed=0):
+        self.ids = dataset.training
+        self.seq_length = dataset.seq_length
+        self.batches_per_round = len(self.ids) // (batch_size * self.seq_length)
+        if self.batches_per_round < 1:
+            raise ValueError(
+                f"{len(self.ids)} characters are too few for {batch_size} streams of {self.seq_length} a batch"
+            )
+        self.begins = torch.arange(batch_size)[:, None] * (len(self.ids) // batch_size)  # (B, 1)
+        self.offsets = torch.arange(self.seq_length + 1)
+        self.rng = np.random.default_rng(seed)
+        self.position, self.shift = 0, 0
+
+    def batch(self):
+        carried = self.position > 0
+        if not carried:
+            self.shift = int(self.rng.integers(len(self.ids)))
+        places = self.begins + self.shift + self.position * self.seq_length + self.offsets
+        windows = self.ids[places % len(self.ids)].long()  # (B, T + 1)
+        self.position = (self.position + 1) % self.batches_per_round
+        return windows[:, :-1], windows[:, 1:], carried
+
+    def state_dict(self):
+        return {"rng": self.rng.bit_generator.state, "position": self.position, "shift": self.shift}
+
+    def load_state_dict(self, state):
+        self.rng.bit_generator.state = state["rng"]
+        self.position, self.shift = state["position"], state["shift"]
+
+
+def read_text(filename, encoding="utf-8"):
+    """The text of a file: no byte-order mark, every line end a newline. Raises as TextDataset says."""
+    path = Path(filename)
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{filename} is not a regular file")
+    raw = path.read_bytes()
+    try:
+        text = raw.decode("utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding)
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{filename}: the byte 0x{raw[error.start]:02x} at offset {error.start} is not {encoding}; "
+            f"try another --encoding, such as latin-1 or utf-16"
+        ) from error
+    except LookupError as error:
+        raise ValueError(f"--encoding {encoding!r} is not known to Python; try utf-8 or latin-1") from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def encode(text, characters):
+    """Ids (N,) int64 of a text's characters in a sorted vocabulary, a str; ValueError names one that is not in it."""
+    vocabulary, points = _code_points(characters), _code_points(text)
+    ids = np.searchsorted(vocabulary, points).clip(max=len(vocabulary) - 1)
+    unknown = np.flatnonzero(vocabulary[ids] != points)
+    if len(unknown):
+        raise ValueError(f"the character {text[unknown[0]]!r} (place {unknown[0]}) does not occur in the training text")
+    return torch.from_numpy(ids)
+
+
+def _code_points(text):
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+
+
+def _to_text(code_points):
+    return code_points.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")

@@ -1,0 +1,105 @@
+"""Let a trained model write, from a checkpoint alone.
+
+python part3/generate.py --checkpoint results/part3/book_run1/best.pt --prompt "Sleeping beauty is "
+"""
+
+import sys
+from pathlib import Path
+
+if not __package__:  # run as `python part3/generate.py`: import from the checkout, not from part3/
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import numpy as np
+
+from common.arguments import Parser, number_between, whole_number
+from common.checkpoint import CheckpointError, read_checkpoint
+from part3.dataset import encode, read_text
+from part3.sampling import Writer, write
+
+
+def build_parser():
+    parser = Parser(__doc__.split("\n")[0])
+    parser.add_argument("--checkpoint", required=True, help="best.pt or checkpoint.pt of a run, or the run's folder")
+    prompt = parser.add_mutually_exclusive_group()
+    prompt.add_argument("--prompt", help="how the text begins; none: with a random character")
+    prompt.add_argument("--prompt_file", help="a file with the beginning, - for standard input")
+    parser.add_argument("--unknown", choices=("refuse", "skip"), default="refuse", help="unknown prompt characters")
+    parser.add_argument("--length", type=whole_number(1, 10**9), default=500, help="characters to write")
+    parser.add_argument(
+        "--temperature", nargs="+", type=number_between(0, 1e9, low_too=True), default=[1.0], help="0: greedy"
+    )
+    parser.add_argument("--top_k", type=whole_number(1, 10**9), help="draw among the k likeliest characters only")
+    parser.add_argument("--top_p", type=number_between(0, 1, high_too=True), help="... among those that hold p")
+    parser.add_argument("--num_samples", type=whole_number(1, 100_000), default=1, help="texts per temperature")
+    parser.add_argument("--seed", type=whole_number(0, 2**63 - 1), default=0, help="of the draws")
+    return parser
+
+
+def load_model(path):
+    """Weights (a state_dict) and vocabulary (a str) of a checkpoint file or a run's folder.
+
+    Raises CheckpointError if it is none of part 3, OSError if it cannot be opened.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / "best.pt"
+    state = read_checkpoint(path)
+    if "characters" not in state:
+        raise CheckpointError(f"{path} is no checkpoint of part3/train.py: it has no vocabulary")
+    return state["model"], state["characters"]
+
+
+def read_prompt(config, characters):
+    """Ids (N ≥ 1,) of the prompt. Raises ValueError for an empty one or an unknown character, OSError."""
+    if config.prompt is None and config.prompt_file is None:
+        return np.random.default_rng(config.seed).integers(len(characters), size=1)
+    text = config.prompt
+    if config.prompt_file:
+        text = sys.stdin.read() if config.prompt_file == "-" else read_text(config.prompt_file)
+    if config.unknown == "skip":
+        text = "".join(character for character in text if character in characters)
+    if not text:
+        raise ValueError("the prompt is empty: give at least one character that the model knows, or no prompt")
+    try:
+        return encode(text, characters).numpy()
+    except ValueError as error:
+        raise ValueError(f"prompt: {error}; --unknown skip goes on without such characters") from error
+
+
+def main(argv=None):
+    parser = build_parser()
+    config = parser.parse_args(argv)
+    try:
+        weights, characters = load_model(config.checkpoint)
+        prompt = read_prompt(config, characters)
+    except (ValueError, OSError) as error:
+        parser.error(error)
+
+    try:
+        for temperature in config.temperature:
+            if len(config.temperature) > 1:
+                print(f"--- temperature {temperature:g}")
+            write_texts(config, weights, characters, prompt, temperature)
+    except (KeyboardInterrupt, BrokenPipeError):
+        sys.exit(130)
+
+
+def write_texts(config, weights, characters, prompt, temperature):
+    """Print the texts of one temperature: one as it is written, character by character, several one after the other."""
+    rng = np.random.default_rng([config.seed, config.num_samples])
+    writer = Writer(weights, config.num_samples)
+    steps = write(writer, prompt, config.length, rng, temperature=temperature, top_k=config.top_k, top_p=config.top_p)
+    begin = "".join(characters[i] for i in prompt)
+    if config.num_samples == 1:
+        print(begin, end="", flush=True)
+        for (i,) in steps:
+            print(characters[i], end="", flush=True)
+        print()
+        return
+    texts = np.stack(list(steps), axis=1)  # (num_samples, length)
+    for n, text in enumerate(texts, start=1):
+        print(f"--- text {n}\n{begin}{''.join(characters[i] for i in text)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,304 @@
+"""Train a two-layer LSTM on a book, character by character.
+
+python part3/train.py --txt_file assets/book.txt
+"""
+
+import math
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+
+if not __package__:  # run as `python part3/train.py`: import from the checkout, not from part3/
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from common.arguments import Parser, number_between, positive_number, whole_number
+from common.checkpoint import write_checkpoint
+from common.clock import Clock
+from common.device import choose_device
+from common.ending import DivergedError, run_to_the_end
+from common.files import write_atomically
+from common.progress import Progress
+from common.random_state import TorchRandom
+from common.run_folder import RunFolder
+from common.stop import StopFlag
+from part3.dataset import ParallelStreams, RandomSentences, TextDataset
+from part3.model import TextGenerationModel
+from part3.sampling import Writer, write
+
+ROOT = Path(__file__).resolve().parents[1]
+SAMPLERS = {"sentences": RandomSentences, "streams": ParallelStreams}
+OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "rmsprop": torch.optim.RMSprop}
+COLUMNS = ("step", "train_loss", "heldout_loss", "heldout_bpc", "learning_rate", "cpu_seconds", "wall_seconds")
+SAMPLE_LENGTH = 30  # characters, question (b)
+NUM_STREAMS = 16  # stretches of the held-out part that are read side by side while training
+BEST = "best.pt"
+
+
+def build_parser():
+    parser = Parser(__doc__.split("\n")[0])
+    text = parser.add_argument_group("text")
+    text.add_argument("--txt_file", required=True, help="the book, a text file")
+    text.add_argument("--encoding", default="utf-8", help="of the file")
+    text.add_argument(
+        "--val_fraction", type=number_between(0, 1, low_too=True), default=0.1, help="held out, at the end"
+    )
+    text.add_argument("--seq_length", type=whole_number(1, 100_000), default=30, help="characters of a window, T")
+    text.add_argument("--sampling", choices=SAMPLERS, default="sentences", help="random windows, or streams with state")
+    model = parser.add_argument_group("model")
+    model.add_argument("--lstm_num_hidden", type=whole_number(1, 10_000), default=128, help="units of a layer")
+    model.add_argument("--lstm_num_layers", type=whole_number(1, 100), default=2, help="layers")
+    model.add_argument("--embedding_dim", type=whole_number(1, 10_000), default=64, help="numbers for a character")
+    model.add_argument(
+        "--dropout_keep_prob", type=number_between(0, 1, high_too=True), default=1.0, help="1: no dropout"
+    )
+    training = parser.add_argument_group("training")
+    training.add_argument("--batch_size", type=whole_number(1, 1_000_000), default=64, help="windows a step")
+    training.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="update rule")
+    training.add_argument("--learning_rate", type=positive_number, default=2e-3, help="at the start")
+    training.add_argument("--schedule", choices=("step", "cosine"), default="step", help="how the learning rate falls")
+    training.add_argument(
+        "--learning_rate_decay", type=number_between(0, 1, high_too=True), default=0.96, help="step: factor"
+    )
+    training.add_argument(
+        "--learning_rate_step", type=whole_number(1, 10**9), default=5000, help="step: updates between"
+    )
+    training.add_argument("--train_steps", type=whole_number(1, 10**9), default=1_000_000, help="updates at the most")
+    training.add_argument("--max_norm", type=positive_number, default=5.0, help="longest gradient, by clipping")
+    training.add_argument("--eval_every", type=whole_number(1, 10**9), default=200, help="updates per held-out loss")
+    training.add_argument(
+        "--patience", type=whole_number(0, 10**9), default=10, help="stop after so many without a new best; 0: never"
+    )
+    training.add_argument("--max_minutes", type=positive_number, help="stop and save after so many minutes")
+    training.add_argument("--seed", type=whole_number(0, 2**63 - 1), default=0, help="of weights, windows and samples")
+    training.add_argument("--device", default="auto", help="auto (cuda, then mps, then cpu), cpu, cuda, cuda:1, mps")
+    output = parser.add_argument_group("output")
+    output.add_argument("--print_every", type=whole_number(1, 10**9), default=5, help="updates per line of progress")
+    output.add_argument("--sample_every", type=whole_number(1, 10**9), default=100, help="updates per sample of text")
+    output.add_argument("--checkpoint_every", type=whole_number(1, 10**9), default=200, help="updates per checkpoint")
+    output.add_argument("--summary_path", help="folder for TensorBoard events, if tensorboard is installed")
+    output.add_argument("--output_dir", help="run folder; none: a new numbered one under results/part3")
+    output.add_argument("--resume", action="store_true", help="go on with the run in --output_dir, if there is one")
+    return parser
+
+
+def settings_of(config):
+    """The settings that decide a run's numbers, a dict of plain values."""
+    apart = ("output_dir", "resume", "summary_path", "print_every")
+    return {name: value for name, value in vars(config).items() if name not in apart}
+
+
+def learning_rate_at(step, config):
+    """The learning rate of update `step`, counted from 0: falling by steps, or by half a cosine to 2 %."""
+    if config.schedule == "step":
+        return config.learning_rate * config.learning_rate_decay ** (step // config.learning_rate_step)
+    return config.learning_rate * (0.02 + 0.98 * (1 + math.cos(math.pi * step / config.train_steps)) / 2)
+
+
+@torch.no_grad()
+def evaluate(model, ids, num_streams=1):
+    """Mean cross-entropy in nats per character of a text, ids (N,), read in order with the state carried.
+
+    More than one stream reads stretches of equal length side by side, each from a zero state: faster, and a little
+    higher; up to num_streams - 1 last characters are then left out.
+    """
+    device = next(model.parameters()).device
+    num_streams = min(num_streams, len(ids) - 1)
+    length = (len(ids) - 1) // num_streams
+    inputs, targets = (ids[start:][: num_streams * length].view(num_streams, length) for start in (0, 1))
+    total, state = 0.0, None
+    model.eval()
+    for x, y in zip(inputs.split(512, dim=1), targets.split(512, dim=1), strict=True):
+        logits, state = model(x.long().to(device), state)
+        total += F.cross_entropy(logits.flatten(0, 1), y.flatten().long().to(device), reduction="sum").item()
+    model.train()
+    return total / (num_streams * length)
+
+
+def greedy_sample(model, dataset, step, seed):
+    """A record of what the model writes greedily behind a first character drawn at random (question (b))."""
+    rng = np.random.default_rng([seed, step])
+    first = rng.integers(dataset.vocab_size)
+    writer = Writer(model.state_dict())
+    ids = [int(i[0]) for i in write(writer, [first], SAMPLE_LENGTH - 1, rng, temperature=0)]
+    text = dataset.convert_to_string([first, *ids])
+    return {"step": step, "temperature": 0, "first": text[0], "text": text}
+
+
+def is_over(config, values, clock):
+    """Whether training has come to its end: converged, out of steps, or out of minutes."""
+    return (
+        values["step"] >= config.train_steps
+        or 0 < config.patience <= values["since_best"]
+        or (config.max_minutes is not None and clock.wall_seconds >= 60 * config.max_minutes)
+    )
+
+
+def log_held_out(config, dataset, model, run, values, train_loss, clock, summary):
+    """Measure the held-out loss, write it to metrics and summary, and keep the model if it is the best so far."""
+    with clock.paused():
+        loss = evaluate(model, dataset.held_out, NUM_STREAMS) if len(dataset.held_out) else math.nan
+    rate = learning_rate_at(values["step"] - 1, config)
+    row = (values["step"], train_loss, loss, loss / math.log(2), rate)
+    run.log(*row, f"{clock.cpu_seconds:.3f}", f"{clock.wall_seconds:.3f}")
+    if summary:
+        for name, value in zip(COLUMNS[1:5], row[1:], strict=True):
+            summary.add_scalar(name, value, values["step"])
+    if loss < values["best_loss"] or not len(dataset.held_out):
+        values.update(best_loss=loss, best_step=values["step"], since_best=0)
+        best = {"step": values["step"], "settings": settings_of(config), "characters": dataset.characters}
+        write_checkpoint(run.path / BEST, {**best, "heldout_loss": loss, "model": model.state_dict()})
+    else:
+        values["since_best"] += 1
+
+
+def train(config, dataset, run, stop=False, summary=None):
+    """Train until convergence on the held-out part, `train_steps` or `max_minutes`; returns a dict of results.
+
+    Returns None if it was asked to stop; the run's checkpoint is then of the last step made. Raises DivergedError
+    before the update that would use a loss or gradient that is not finite.
+    """
+    torch.manual_seed(config.seed)
+    device = choose_device(config.device)
+    model = TextGenerationModel(
+        dataset.vocab_size,
+        config.lstm_num_hidden,
+        config.lstm_num_layers,
+        config.dropout_keep_prob,
+        config.embedding_dim,
+    ).to(device)
+    optimizer = OPTIMIZERS[config.optimizer](model.parameters(), lr=config.learning_rate)
+    sampler = SAMPLERS[config.sampling](dataset, config.batch_size, config.seed)
+    clock = Clock()
+
+    parts = {"model": model, "optimizer": optimizer, "sampler": sampler, "random": TorchRandom(), "clock": clock}
+    values = {
+        "step": 0,
+        "state": None,  # (h, c) that the next batch carries on
+        "best_loss": math.inf,  # held out
+        "best_step": 0,
+        "since_best": 0,  # evaluations
+        "characters": dataset.characters,
+    }
+    if run.state:
+        values = {name: run.state[name] for name in values}
+        run.restore(parts)
+    else:
+        run.save(parts, **values)
+
+    start, start_step = time.monotonic(), values["step"]
+    with Progress(config.train_steps, done=values["step"]) as progress:
+        while not is_over(config, values, clock):
+            if stop:
+                run.save(parts, **values)
+                return None
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate_at(values["step"], config)
+
+            inputs, targets, carried = sampler.batch()  # (B, T)
+            state = tuple(part.to(device) for part in values["state"]) if carried else None
+            logits, state = model(inputs.to(device), state)  # (B, T, V)
+            targets = targets.to(device)
+            loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())  # equations 17 and 18
+
+            optimizer.zero_grad()
+            loss.backward()
+            grad_norm = nn.utils.clip_grad_norm_(model.parameters(), config.max_norm)
+            train_loss = loss.item()
+            if not (math.isfinite(train_loss) and math.isfinite(grad_norm.item())):
+                raise DivergedError(f"step {values['step'] + 1}: loss {train_loss:g}, gradient {grad_norm.item():g}")
+            optimizer.step()
+            values["state"] = tuple(part.detach() for part in state) if config.sampling == "streams" else None
+            values["step"] = step = values["step"] + 1
+
+            note = None
+            if step % config.print_every == 0:
+                accuracy = (logits.argmax(dim=2) == targets).double().mean().item()
+                speed = (step - start_step) * config.batch_size / (time.monotonic() - start)
+                note = (
+                    f"{datetime.now():%Y-%m-%d %H:%M}, batch size {config.batch_size}, {speed:.0f} examples/s, "
+                    f"accuracy {accuracy:.2f}, loss {train_loss:.3f}"
+                )
+            if step % config.sample_every == 0:
+                run.note("samples", greedy_sample(model, dataset, step, config.seed))
+            if step % config.eval_every == 0 or step == config.train_steps:
+                log_held_out(config, dataset, model, run, values, train_loss, clock, summary)
+            if step % config.checkpoint_every == 0 or step == config.train_steps:
+                run.save(parts, **values)
+            progress.advance(note)
+    run.save(parts, **values)
+    return {
+        "steps": values["step"],
+        "best_step": values["best_step"],
+        "best_heldout_loss": values["best_loss"],
+        "cpu_seconds": round(clock.cpu_seconds, 3),
+        "wall_seconds": round(clock.wall_seconds, 3),
+    }
+
+
+def open_summary(path):
+    """A writer of TensorBoard events; None, with a line that says how to get it, if tensorboard is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        print("--summary_path needs tensorboard: pip install tensorboard; going on without", file=sys.stderr)
+        return None
+    return SummaryWriter(path)
+
+
+def write_samples(run):
+    """Write samples.md: five samples evenly spaced over the training so far (question (b))."""
+    records = run.notes("samples")
+    chosen = [records[round(n * (len(records) - 1) / 4)] for n in range(5)] if len(records) >= 5 else records
+    rows = [f"| {record['step']} | `{record['text']!r}` |" for record in chosen]
+    lines = ["| step | greedy sample behind a random first character |", "|---|---|", *rows]
+    write_atomically(run.path / "samples.md", "\n".join(lines) + "\n")
+
+
+def main(argv=None):
+    parser = build_parser()
+    config = parser.parse_args(argv)
+    if config.resume and config.output_dir is None:
+        parser.error("--resume needs --output_dir, the folder of the run to go on with")
+    stop = StopFlag()
+    try:
+        choose_device(config.device)
+        dataset = TextDataset(config.txt_file, config.seq_length, config.encoding, config.val_fraction)
+        SAMPLERS[config.sampling](dataset, config.batch_size)
+        run = RunFolder(
+            config.output_dir,
+            settings_of(config),
+            COLUMNS,
+            resume=config.resume,
+            may_change=("device", "train_steps", "max_minutes", "patience", "txt_file"),
+            default=ROOT / f"results/part3/{Path(config.txt_file).stem}",
+        )
+        if run.state and run.state["characters"] != dataset.characters:
+            raise ValueError(f"{config.txt_file} has other characters than the text of the run in {run.path}")
+    except (ValueError, OSError, RuntimeError) as error:
+        parser.error(error)
+
+    print(
+        f"{config.txt_file}: {len(dataset.training)} characters for training, {len(dataset.held_out)} held out, "
+        f"{dataset.vocab_size} distinct; {config.lstm_num_layers} layers of {config.lstm_num_hidden}, {config.sampling}"
+    )
+    again = parser.command(config, output_dir=run.path, resume=True)
+    advice = f"a lower --learning_rate (now {config.learning_rate:g}) or --max_norm (now {config.max_norm:g})"
+    summary = open_summary(config.summary_path) if config.summary_path else None
+    result = run_to_the_end(lambda: train(config, dataset, run, stop, summary), run, stop, again, advice)
+    write_samples(run)
+    print(
+        f"best held-out loss {result['best_heldout_loss']:.4f} nats "
+        f"({result['best_heldout_loss'] / math.log(2):.4f} bits) per character at step {result['best_step']}, "
+        f"{result['steps']} steps, {result['wall_seconds']:.0f} s ({result['cpu_seconds']:.0f} s CPU), {run.path}"
+    )
+    print(f"go on with: {again}")
+
+
+if __name__ == "__main__":
+    main()

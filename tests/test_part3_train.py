@@ -1,0 +1,164 @@
+"""part3/train.py and generate.py: learns a book, keeps the best, writes from the checkpoint alone."""
+
+import csv
+import json
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from part3 import train
+from part3.model import TextGenerationModel
+from tests.scripts import run
+
+BOOK = "the cat sat on the mat and the rat sat on the hat. " * 40
+SMALL = [
+    *("--seq_length", 10, "--lstm_num_hidden", 32, "--embedding_dim", 8, "--batch_size", 16, "--learning_rate", 0.02),
+    *("--eval_every", 20, "--sample_every", 10, "--train_steps", 120),
+]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run on a small text: its folder and what the script printed."""
+    folder = tmp_path_factory.mktemp("part3")
+    (folder / "book.txt").write_text(BOOK)
+    status, out, err = run("part3/train.py", "--txt_file", folder / "book.txt", *SMALL, "--output_dir", folder / "run")
+    assert status == 0, err
+    return folder / "run", out
+
+
+def test_it_learns_and_keeps_the_best(finished):
+    folder, out = finished
+    with open(folder / "metrics.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == train.COLUMNS and [int(row["step"]) for row in rows] == list(range(20, 121, 20))
+    losses = [float(row["heldout_loss"]) for row in rows]
+    assert losses[-1] < 0.3 < losses[0]
+    assert float(rows[0]["heldout_bpc"]) == pytest.approx(losses[0] / math.log(2))
+    best = torch.load(folder / "best.pt", weights_only=True)
+    assert best["step"] == 20 * (1 + losses.index(min(losses))) and best["heldout_loss"] == min(losses)
+    assert best["characters"] == "".join(sorted(set(BOOK)))
+    assert f"{min(losses):.4f} nats" in out and "--resume" in out
+
+
+def test_samples_are_greedy_and_five_end_in_the_table(finished):
+    folder, _ = finished
+    samples = [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
+    assert [sample["step"] for sample in samples] == list(range(10, 121, 10))
+    assert all(len(s["text"]) == 30 and s["text"][0] == s["first"] and s["temperature"] == 0 for s in samples)
+    table = (folder / "samples.md").read_text()
+    assert table.count("\n") == 7 and repr(samples[0]["text"]) in table and repr(samples[-1]["text"]) in table
+
+
+def test_evaluate_is_the_mean_cross_entropy_with_the_state_carried():
+    torch.manual_seed(0)
+    model = TextGenerationModel(7, 6, embedding_dim=5, dropout_keep_prob=0.5)
+    ids = torch.randint(7, (1_201,), dtype=torch.int32)  # more than one stretch of 512
+    logits, _ = model.eval()(ids[None, :-1].long())
+    expected = F.cross_entropy(logits[0], ids[1:].long()).item()
+    model.train()
+    assert train.evaluate(model, ids) == pytest.approx(expected, rel=1e-5)
+    assert model.training
+    assert train.evaluate(model, ids, num_streams=8) == pytest.approx(expected, rel=0.02)
+    assert math.isfinite(train.evaluate(model, ids[:2], num_streams=16))
+
+
+def test_learning_rate_schedules():
+    flags = ["--txt_file", "x", "--learning_rate", "0.1", "--train_steps", "100", "--learning_rate_step", "30"]
+    config = train.build_parser().parse_args(flags)
+    assert [train.learning_rate_at(step, config) for step in (0, 29, 30, 60)] == pytest.approx(
+        [0.1, 0.1, 0.096, 0.09216]
+    )
+    config.schedule = "cosine"
+    assert [train.learning_rate_at(step, config) for step in (0, 50, 100)] == pytest.approx([0.1, 0.051, 0.002])
+
+
+def test_patience_ends_a_run_that_gets_no_better(tmp_path, finished):
+    flags = ["--learning_rate", 1e-9, "--eval_every", 2, "--patience", 3, "--output_dir", tmp_path / "run"]
+    status, _, err = run("part3/train.py", "--txt_file", finished[0].parent / "book.txt", *SMALL, *flags)
+    assert status == 0, err
+    assert json.loads((tmp_path / "run/result.json").read_text())["steps"] < 120
+
+
+def test_without_tensorboard_a_line_says_how_to_get_it(monkeypatch, capsys):
+    monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
+    assert train.open_summary("anywhere") is None
+    assert "pip install tensorboard" in capsys.readouterr().err
+
+
+def generate(*args, **popen):
+    return run("part3/generate.py", *args, **popen)
+
+
+def test_it_writes_what_it_learned_from_the_checkpoint_alone(finished):
+    status, out, err = generate("--checkpoint", finished[0], "--prompt", "the cat ", "--length", 60, "--temperature", 0)
+    assert status == 0, err
+    assert len(out) == 8 + 60 + 1 and out.startswith("the cat sat on the ")
+
+
+def test_same_seed_same_text_and_several_at_once(finished):
+    flags = ["--checkpoint", finished[0] / "best.pt", "--prompt", "t", "--length", 40, "--num_samples", 3]
+    first, again, other = (generate(*flags, "--seed", seed)[1] for seed in (1, 1, 2))
+    assert first == again != other and first.count("--- text") == 3
+
+
+def test_several_temperatures(finished):
+    status, out, _ = generate("--checkpoint", finished[0], "--temperature", 0.5, 1, 2, "--length", 20, "--top_k", 5)
+    assert status == 0 and [line for line in out.splitlines() if line.startswith("--- ")] == [
+        "--- temperature 0.5", "--- temperature 1", "--- temperature 2",
+    ]  # fmt: skip
+
+
+def test_prompt_from_a_file_and_unknown_characters(finished, tmp_path):
+    (tmp_path / "p.txt").write_text("the\ncat")
+    flags = ["--checkpoint", finished[0], "--length", 5, "--prompt_file", tmp_path / "p.txt"]
+    status, _, err = generate(*flags)
+    assert status == 2 and r"'\n' (place 3)" in err and "--unknown skip" in err and err.count("\n") == 1
+    status, out, _ = generate(*flags, "--unknown", "skip")
+    assert status == 0 and out.startswith("thecat")
+
+
+@pytest.mark.parametrize(
+    "flags, named",
+    [
+        (["--temperature", "-1"], "'-1'"),
+        (["--temperature", "nan"], "'nan'"),
+        (["--top_p", "0"], "'0'"),
+        (["--top_p", "1.1"], "'1.1'"),
+        (["--length", "0"], "'0'"),
+        (["--prompt", ""], "prompt is empty"),
+        (["--checkpoint", "/no/such.pt"], "/no/such.pt"),
+    ],
+)
+def test_generate_refuses_bad_input_in_one_line(finished, capsys, flags, named):
+    from part3 import generate as script
+
+    with pytest.raises(SystemExit) as caught:
+        script.main(["--checkpoint", str(finished[0]), *flags])
+    captured = capsys.readouterr()
+    assert (caught.value.code, captured.out, captured.err.count("\n")) == (2, "", 1) and named in captured.err
+
+
+@pytest.mark.parametrize(
+    "flags, named",
+    [
+        (["--txt_file", "/no/such.txt"], "/no/such.txt"),
+        (["--txt_file", "/"], "not a regular file"),
+        (["--seq_length", "0"], "'0'"),
+        (["--val_fraction", "1"], "'1'"),
+        (["--dropout_keep_prob", "0"], "'0'"),
+        (["--learning_rate", "inf"], "'inf'"),
+        (["--encoding", "klingon"], "klingon"),
+        (["--sampling", "streams", "--batch_size", "9999"], "too few for 9999 streams"),
+        (["--device", "cuda:99"], "cuda:99"),
+        (["--train_steps", "1e6"], "'1e6'"),
+    ],
+)
+def test_train_refuses_bad_input_in_one_line(finished, tmp_path, capsys, flags, named):
+    with pytest.raises(SystemExit) as caught:
+        train.main(["--txt_file", str(finished[0].parent / "book.txt"), *flags, "--output_dir", str(tmp_path / "run")])
+    captured = capsys.readouterr()
+    assert (caught.value.code, captured.out, captured.err.count("\n")) == (2, "", 1) and named in captured.err
+    assert not (tmp_path / "run").exists()
