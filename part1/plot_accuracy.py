@@ -28,6 +28,7 @@ CURVES = {
     ("LSTM", "zero_bias", 0.001): ("LSTM, forget bias 0", "0.6", "P", "-"),
     ("RNN", "orthogonal", 0.001): ("RNN, orthogonal", ORANGE, "X", "--"),
     ("RNN", "identity", 0.001): ("RNN, identity", GREEN, "<", ":"),
+    ("RNN", "latch", 0.001): ("RNN, latch (engineered)", "0.0", "*", "-"),
 }
 DEFAULTS = list(CURVES)[:2]
 

@@ -1,5 +1,6 @@
 """A book as one tensor of character ids, and two ways to draw training batches from it."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,8 @@ class TextDataset(Dataset):
         encoding: of the file.
         val_fraction: share of the text, 0 ≤ f < 1, held out at its end; 0 holds nothing out.
 
-    Attributes: `characters` (the sorted vocabulary, a str), `vocab_size`, `training` and `held_out` (ids, int32).
+    Attributes: `characters` (the sorted vocabulary, a str), `vocab_size`, `training` and `held_out` (ids, int32), and
+    `digest` (SHA-256 of the text), by which a resumed run knows its book wherever the file has gone.
 
     Raises ValueError, in one line, for what is no regular file, for bytes that do not decode (with the offset of the
     first), for an unknown encoding, and for a text too short: the training part needs T + 1 characters, the held-out
@@ -29,6 +31,7 @@ class TextDataset(Dataset):
 
     def __init__(self, filename, seq_length, encoding="utf-8", val_fraction=0.1):
         text = read_text(filename, encoding)
+        self.digest = hashlib.sha256(_code_points(text).tobytes()).hexdigest()
         code_points, ids = np.unique(_code_points(text), return_inverse=True)
         self.characters = _to_text(code_points)
         self.vocab_size = len(self.characters)

@@ -111,12 +111,12 @@ def evaluate(model, ids, num_streams=1):
     num_streams = min(num_streams, len(ids) - 1)
     length = (len(ids) - 1) // num_streams
     inputs, targets = (ids[start:][: num_streams * length].view(num_streams, length) for start in (0, 1))
-    total, state = 0.0, None
+    total, state, training = 0.0, None, model.training
     model.eval()
     for x, y in zip(inputs.split(512, dim=1), targets.split(512, dim=1), strict=True):
         logits, state = model(x.long().to(device), state)
         total += F.cross_entropy(logits.flatten(0, 1), y.flatten().long().to(device), reduction="sum").item()
-    model.train()
+    model.train(training)
     return total / (num_streams * length)
 
 
@@ -272,14 +272,12 @@ def main(argv=None):
         SAMPLERS[config.sampling](dataset, config.batch_size)
         run = RunFolder(
             config.output_dir,
-            settings_of(config),
+            {**settings_of(config), "text": dataset.digest},
             COLUMNS,
             resume=config.resume,
             may_change=("device", "train_steps", "max_minutes", "patience", "txt_file"),
             default=ROOT / f"results/part3/{Path(config.txt_file).stem}",
         )
-        if run.state and run.state["characters"] != dataset.characters:
-            raise ValueError(f"{config.txt_file} has other characters than the text of the run in {run.path}")
     except (ValueError, OSError, RuntimeError) as error:
         parser.error(error)
 

@@ -82,6 +82,17 @@ def test_patience_ends_a_run_that_gets_no_better(tmp_path, finished):
     assert json.loads((tmp_path / "run/result.json").read_text())["steps"] < 120
 
 
+def test_a_resume_knows_its_book(tmp_path):
+    (tmp_path / "a.txt").write_text(BOOK)
+    (tmp_path / "b.txt").write_text(BOOK.replace("cat", "tac"))
+    flags = [*SMALL[:-1], 20, "--output_dir", tmp_path / "run", "--resume"]
+    assert run("part3/train.py", "--txt_file", tmp_path / "a.txt", *flags)[0] == 0
+    status, _, err = run("part3/train.py", "--txt_file", tmp_path / "b.txt", *flags)
+    assert status == 2 and "text is" in err and err.count("\n") == 1
+    (tmp_path / "a.txt").rename(tmp_path / "moved.txt")
+    assert run("part3/train.py", "--txt_file", tmp_path / "moved.txt", *flags)[0] == 0
+
+
 def test_without_tensorboard_a_line_says_how_to_get_it(monkeypatch, capsys):
     monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
     assert train.open_summary("anywhere") is None
