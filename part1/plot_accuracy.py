@@ -73,9 +73,9 @@ def solved_up_to(points, curve, input_dim):
 def figure(points, curves, title):
     """Accuracy against palindrome length, raw digits and one-hot apart: medians, all seeds, and their range."""
     inputs = [d for d in INPUTS if any((c in curves and dim == d) for c, dim, _ in points)]
-    fig, axes = new_figure(1, len(inputs), sharey=True, squeeze=False, height=3.8)
+    fig, axes = new_figure(1, len(inputs), sharey=True, squeeze=False, height=3.6 + 0.12 * len(curves))
     for ax, input_dim in zip(axes[0], inputs, strict=True):
-        for curve in curves:
+        for rank, curve in enumerate(curves):
             lengths = sorted(T for c, d, T in points if (c, d) == (curve, input_dim))
             if not lengths:
                 continue
@@ -87,19 +87,20 @@ def figure(points, curves, title):
             )
             for T, values in zip(lengths, seeds, strict=True):
                 ax.plot([T] * len(values), [100 * v for v in values], marker, color=colour, ms=2.5, alpha=0.6)
-            ax.plot(lengths, medians, line, color=colour, marker=marker, label=label)
+            # Curves that coincide stay visible: each is drawn under the one before, and wider.
+            width = {"lw": 1.4 + rank, "ms": 5 + rank, "zorder": 3 - 0.1 * rank}
+            ax.plot(lengths, medians, line, color=colour, marker=marker, label=label, **width)
         ax.axhline(10, color="0.3", lw=0.8, ls=(0, (1, 2)))
         ax.annotate("chance", (0.01, 10), xycoords=("axes fraction", "data"), va="bottom", fontsize=8)
-        reached = ", ".join(
-            f"{CURVES[c][0]} {'to T = ' + str(T) if (T := solved_up_to(points, c, input_dim)) else 'at no length'}"
-            for c in curves
-            if c in DEFAULTS
-        )
-        ax.set_title(INPUTS[input_dim] + (f": every seed solved\n{reached}" if reached else ""))
+        lines = [f"{INPUTS[input_dim]}: every seed solved"]
+        for curve in curves:
+            T = solved_up_to(points, curve, input_dim)
+            lines.append(f"{CURVES[curve][0]} {f'to T = {T}' if T else 'at no length'}")
+        ax.set_title("\n".join(lines), fontsize=8.5)
         ax.set_xlabel("palindrome length T (digits; T - 1 are read)")
         ax.set_ylim(0, 103)
     axes[0, 0].set_ylabel("accuracy on held-out palindromes (%)")
-    axes[0, -1].legend(loc="best", fontsize=8)
+    axes[0, -1].legend(loc="best", fontsize=8, markerscale=0.6)
     seeds = {len(results) for (c, _, _), results in points.items() if c in curves}
     count = f"{min(seeds)}" if len(seeds) == 1 else f"{min(seeds)} to {max(seeds)}"
     fig.suptitle(f"{title}\nline: median of {count} seeds, band: lowest to highest, dots: each seed", fontsize=10)
@@ -142,7 +143,7 @@ def main(argv=None):
             title = "How long a palindrome's first digit is remembered, at the default settings"
             save_figure(figure(points, defaults, title), folder / "accuracy.png")
         if others:
-            title = "The same task from other first weights and learning rates"
+            title = "First weights decide: the same task from others, and with other learning rates"
             save_figure(figure(points, others, title), folder / "accuracy_inits.png")
     except (ValueError, OSError) as error:
         parser.error(error)
