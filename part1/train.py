@@ -209,7 +209,7 @@ def main(argv=None):
     config = parser.parse_args(argv)
     if config.resume and config.output_dir is None:
         parser.error("--resume needs --output_dir, the folder of the run to go on with")
-    # 128 × 128 products are too small to share: one thread is the fastest, and gives the same numbers everywhere.
+    # 128 × 128 products are too small to share: one thread is the fastest, and cores do not change the numbers.
     torch.set_num_threads(1)
     stop = StopFlag()
     try:
