@@ -8,6 +8,7 @@ import os
 import platform
 import socket
 import sys
+import time
 from pathlib import Path
 
 import torch
@@ -93,10 +94,13 @@ class RunFolder:
         try:
             fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            self._lock_file.seek(0)
-            holder = self._lock_file.read().strip() or "another process"
+            for _ in range(20):  # who holds the folder may not have written its name yet
+                self._lock_file.seek(0)
+                if holder := self._lock_file.read().strip():
+                    break
+                time.sleep(0.1)
             self.close()
-            raise ValueError(f"output folder {self.path} is in use by {holder}") from error
+            raise ValueError(f"output folder {self.path} is in use by {holder or 'another process'}") from error
         except OSError as error:  # some network file systems have no locks
             print(
                 f"warning: {self.path} cannot be locked ({error.strerror}): start no second run there", file=sys.stderr
