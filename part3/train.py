@@ -235,7 +235,7 @@ def train(config, dataset, run, stop=False, summary=None):
     return {
         "steps": values["step"],
         "best_step": values["best_step"],
-        "best_heldout_loss": values["best_loss"],
+        "best_heldout_loss": values["best_loss"] if len(dataset.held_out) else None,
         "cpu_seconds": round(clock.cpu_seconds, 3),
         "wall_seconds": round(clock.wall_seconds, 3),
     }
@@ -290,9 +290,14 @@ def main(argv=None):
     summary = open_summary(config.summary_path) if config.summary_path else None
     result = run_to_the_end(lambda: train(config, dataset, run, stop, summary), run, stop, again, advice)
     write_samples(run)
+    loss = result["best_heldout_loss"]
+    measured = (
+        f"best held-out loss {loss:.4f} nats ({loss / math.log(2):.4f} bits) per character"
+        if loss
+        else "no text held out"
+    )
     print(
-        f"best held-out loss {result['best_heldout_loss']:.4f} nats "
-        f"({result['best_heldout_loss'] / math.log(2):.4f} bits) per character at step {result['best_step']}, "
+        f"{measured}, kept at step {result['best_step']}, "
         f"{result['steps']} steps, {result['wall_seconds']:.0f} s ({result['cpu_seconds']:.0f} s CPU), {run.path}"
     )
     print(f"go on with: {again}")
