@@ -9,7 +9,6 @@ median over the rounds of one round's ratio, with its quartiles: what slows the 
 import json
 import statistics
 import sys
-import time
 from pathlib import Path
 
 if not __package__:  # run as `python part1/benchmark.py`: import from the checkout, not from part1/
@@ -23,6 +22,7 @@ from common.arguments import Parser, whole_number
 from common.device import choose_device
 from common.files import write_atomically
 from common.progress import Progress
+from common.timing import in_turn, quartiles_of_ratio
 from part1.dataset import PalindromeDataset, encode
 from part1.lstm import LSTM
 from part1.train import OPTIMIZERS
@@ -141,21 +141,8 @@ def training_step(model, x, target):
     return step
 
 
-def timed(function, device):
-    """Seconds that one call takes: CPU time, or on a GPU wall time until the GPU is done."""
-    if device.type == "cpu":
-        start = time.process_time()
-        function()
-        return time.process_time() - start
-    torch.accelerator.synchronize()
-    start = time.perf_counter()
-    function()
-    torch.accelerator.synchronize()
-    return time.perf_counter() - start
-
-
 def measure(T, config, device, progress):
-    """Seconds of every round, {name: [seconds, ...]}, for T input digits; the first two rounds are not counted."""
+    """Seconds of every round, {name: [seconds, ...]}, for T input digits."""
     dataset = PalindromeDataset(T + 1)
 
     def batch():
@@ -168,12 +155,7 @@ def measure(T, config, device, progress):
         for name, model in models(config.input_dim, config.num_hidden, 10).items()
     }
     functions["batch"] = batch
-    seconds = {name: [] for name in functions}
-    for _ in range(config.rounds + 2):
-        for name, function in functions.items():
-            seconds[name].append(timed(function, device))
-        progress.advance(f"T = {T}")
-    return {name: values[2:] for name, values in seconds.items()}
+    return in_turn(functions, config.rounds, device, lambda: progress.advance(f"T = {T}"))
 
 
 def build_parser():
@@ -210,8 +192,7 @@ def main(argv=None):
                 medians[f"{name}_ms.T{T}"] = round(median * 1000, 3)
                 lines.append(f"{f'{name}_ms.T{T}':<34} {median * 1000:8.3f}")
             for name, base in RATIOS:
-                ratio = [a / b for a, b in zip(seconds[name], seconds[base], strict=True)]
-                low, median, high = statistics.quantiles(ratio, n=4)
+                low, median, high = quartiles_of_ratio(seconds[name], seconds[base])
                 medians[f"{name}_over_{'step' if name == 'batch' else base}.T{T}"] = round(median, 4)
                 lines.append(f"{f'{name}_over_{base}.T{T}':<34} {median:8.3f}  ({low:.3f} to {high:.3f})")
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type}, one thread"

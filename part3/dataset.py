@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+POOL = 2**17  # characters of random windows drawn at once
+
 
 class TextDataset(Dataset):
     """A text file as ids of its characters: the first part for training, the last part held out.
@@ -31,9 +33,9 @@ class TextDataset(Dataset):
 
     def __init__(self, filename, seq_length, encoding="utf-8", val_fraction=0.1):
         text = read_text(filename, encoding)
-        self.digest = hashlib.sha256(_code_points(text).tobytes()).hexdigest()
-        code_points, ids = np.unique(_code_points(text), return_inverse=True)
-        self.characters = _to_text(code_points)
+        self.digest = hashlib.sha256(code_points(text).tobytes()).hexdigest()
+        vocabulary, ids = np.unique(code_points(text), return_inverse=True)
+        self.characters = vocabulary.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
         self.vocab_size = len(self.characters)
         self.seq_length = seq_length
 
@@ -75,18 +77,31 @@ class RandomSentences:
         self.starts = len(dataset)
         self.offsets = torch.arange(dataset.seq_length + 1)
         self.batch_size = batch_size
+        self.batches_in_pool = max(1, POOL // (batch_size * len(self.offsets)))
         self.rng = np.random.default_rng(seed)
+        self._fill_pool()
 
     def batch(self):
-        starts = torch.from_numpy(self.rng.integers(self.starts, size=(self.batch_size, 1)))
-        windows = self.ids[starts + self.offsets].long()  # (B, T + 1)
+        if self._used == self.batches_in_pool:
+            self._fill_pool()
+        windows = self._pool[self._used]  # (B, T + 1)
+        self._used += 1
         return windows[:, :-1], windows[:, 1:], False
 
     def state_dict(self):
-        return {"rng": self.rng.bit_generator.state}
+        """Plain values: where the pool's random numbers began, and what was used of it."""
+        return {"rng": self._rng_before_pool, "used": self._used}
 
     def load_state_dict(self, state):
         self.rng.bit_generator.state = state["rng"]
+        self._fill_pool()
+        self._used = state["used"]
+
+    def _fill_pool(self):
+        """Draw many batches in one go: Python's overhead is then paid once."""
+        self._rng_before_pool = self.rng.bit_generator.state
+        starts = self.rng.integers(self.starts, size=(self.batches_in_pool, self.batch_size, 1))
+        self._pool, self._used = self.ids[torch.from_numpy(starts) + self.offsets].long(), 0
 
 
 class ParallelStreams:
@@ -101,23 +116,21 @@ class ParallelStreams:
 
     def __init__(self, dataset, batch_size, seed=0):
         self.ids = dataset.training
-        self.seq_length = dataset.seq_length
+        self.seq_length, self.batch_size = dataset.seq_length, batch_size
         self.batches_per_round = len(self.ids) // (batch_size * self.seq_length)
         if self.batches_per_round < 1:
             raise ValueError(
                 f"{len(self.ids)} characters are too few for {batch_size} streams of {self.seq_length} a batch"
             )
-        self.begins = torch.arange(batch_size)[:, None] * (len(self.ids) // batch_size)  # (B, 1)
-        self.offsets = torch.arange(self.seq_length + 1)
         self.rng = np.random.default_rng(seed)
-        self.position, self.shift = 0, 0
+        self._begin_round(0)
 
     def batch(self):
         carried = self.position > 0
         if not carried:
-            self.shift = int(self.rng.integers(len(self.ids)))
-        places = self.begins + self.shift + self.position * self.seq_length + self.offsets
-        windows = self.ids[places % len(self.ids)].long()  # (B, T + 1)
+            self._begin_round(int(self.rng.integers(len(self.ids))))
+        start = self.position * self.seq_length
+        windows = self.streams[:, start : start + self.seq_length + 1].long()  # (B, T + 1)
         self.position = (self.position + 1) % self.batches_per_round
         return windows[:, :-1], windows[:, 1:], carried
 
@@ -126,7 +139,15 @@ class ParallelStreams:
 
     def load_state_dict(self, state):
         self.rng.bit_generator.state = state["rng"]
-        self.position, self.shift = state["position"], state["shift"]
+        self._begin_round(state["shift"])
+        self.position = state["position"]
+
+    def _begin_round(self, shift):
+        """Lay the ring out from character `shift` on, and give each reader its stream: (B, batches T + 1), a view."""
+        ring = torch.cat([self.ids[shift:], self.ids[:shift], self.ids[shift : shift + 1]])
+        length = self.batches_per_round * self.seq_length + 1
+        self.streams = ring.unfold(0, length, len(self.ids) // self.batch_size)[: self.batch_size]
+        self.position, self.shift = 0, shift
 
 
 def read_text(filename, encoding="utf-8"):
@@ -147,19 +168,23 @@ def read_text(filename, encoding="utf-8"):
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def encode(text, characters):
-    """Ids (N,) int64 of a text's characters in a sorted vocabulary, a str; ValueError names one that is not in it."""
-    vocabulary, points = _code_points(characters), _code_points(text)
+def encode(text, characters, unknown="refuse"):
+    """Ids (N,) int64 of a text's characters in a sorted vocabulary, a str.
+
+    A character that is not in it raises a ValueError that names it; with `unknown` "skip" it is left out.
+    """
+    vocabulary, points = code_points(characters), code_points(text)
     ids = np.searchsorted(vocabulary, points).clip(max=len(vocabulary) - 1)
-    unknown = np.flatnonzero(vocabulary[ids] != points)
-    if len(unknown):
-        raise ValueError(f"the character {text[unknown[0]]!r} (place {unknown[0]}) does not occur in the training text")
-    return torch.from_numpy(ids)
+    known = vocabulary[ids] == points
+    if unknown == "refuse" and not known.all():
+        place = int(known.argmin())
+        raise ValueError(
+            f"the character {text[place]!r} (place {place}) does not occur in the training text; "
+            f"--unknown skip goes on without such characters"
+        )
+    return torch.from_numpy(ids[known])
 
 
-def _code_points(text):
+def code_points(text):
+    """The Unicode numbers (N,) uint32 of a text's characters."""
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-
-
-def _to_text(code_points):
-    return code_points.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")

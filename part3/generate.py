@@ -1,6 +1,6 @@
 """Let a trained model write, from a checkpoint alone.
 
-python part3/generate.py --checkpoint results/part3/book_run1/best.pt --prompt "Sleeping beauty is "
+python part3/generate.py --prompt "Sleeping beauty is "
 """
 
 import sys
@@ -12,14 +12,14 @@ if not __package__:  # run as `python part3/generate.py`: import from the checko
 import numpy as np
 
 from common.arguments import Parser, number_between, whole_number
-from common.checkpoint import CheckpointError, read_checkpoint
 from part3.dataset import encode, read_text
 from part3.sampling import Writer, write
+from part3.trained import BOOK, Trained
 
 
 def build_parser():
     parser = Parser(__doc__.split("\n")[0])
-    parser.add_argument("--checkpoint", required=True, help="best.pt or checkpoint.pt of a run, or the run's folder")
+    parser.add_argument("--checkpoint", default=BOOK, help="best.pt or checkpoint.pt of a run, or the run's folder")
     prompt = parser.add_mutually_exclusive_group()
     prompt.add_argument("--prompt", help="how the text begins; none: with a random character")
     prompt.add_argument("--prompt_file", help="a file with the beginning, - for standard input")
@@ -35,20 +35,6 @@ def build_parser():
     return parser
 
 
-def load_model(path):
-    """Weights (a state_dict) and vocabulary (a str) of a checkpoint file or a run's folder.
-
-    Raises CheckpointError if it is none of part 3, OSError if it cannot be opened.
-    """
-    path = Path(path)
-    if path.is_dir():
-        path = path / "best.pt"
-    state = read_checkpoint(path)
-    if "characters" not in state:
-        raise CheckpointError(f"{path} is no checkpoint of part3/train.py: it has no vocabulary")
-    return state["model"], state["characters"]
-
-
 def read_prompt(config, characters):
     """Ids (N ≥ 1,) of the prompt. Raises ValueError for an empty one or an unknown character, OSError."""
     if config.prompt is None and config.prompt_file is None:
@@ -56,22 +42,18 @@ def read_prompt(config, characters):
     text = config.prompt
     if config.prompt_file:
         text = sys.stdin.read() if config.prompt_file == "-" else read_text(config.prompt_file)
-    if config.unknown == "skip":
-        text = "".join(character for character in text if character in characters)
-    if not text:
+    ids = encode(text, characters, config.unknown).numpy()
+    if len(ids) == 0:
         raise ValueError("the prompt is empty: give at least one character that the model knows, or no prompt")
-    try:
-        return encode(text, characters).numpy()
-    except ValueError as error:
-        raise ValueError(f"prompt: {error}; --unknown skip goes on without such characters") from error
+    return ids
 
 
 def main(argv=None):
     parser = build_parser()
     config = parser.parse_args(argv)
     try:
-        weights, characters = load_model(config.checkpoint)
-        prompt = read_prompt(config, characters)
+        trained = Trained(config.checkpoint)
+        prompt = read_prompt(config, trained.characters)
     except (ValueError, OSError) as error:
         parser.error(error)
 
@@ -79,15 +61,15 @@ def main(argv=None):
         for temperature in config.temperature:
             if len(config.temperature) > 1:
                 print(f"--- temperature {temperature:g}")
-            write_texts(config, weights, characters, prompt, temperature)
+            write_texts(config, trained, prompt, temperature)
     except (KeyboardInterrupt, BrokenPipeError):
         sys.exit(130)
 
 
-def write_texts(config, weights, characters, prompt, temperature):
+def write_texts(config, trained, prompt, temperature):
     """Print the texts of one temperature: one as it is written, character by character, several one after the other."""
     rng = np.random.default_rng([config.seed, config.num_samples])
-    writer = Writer(weights, config.num_samples)
+    writer, characters = Writer(trained.weights, config.num_samples), trained.characters
     steps = write(writer, prompt, config.length, rng, temperature=temperature, top_k=config.top_k, top_p=config.top_p)
     begin = "".join(characters[i] for i in prompt)
     if config.num_samples == 1:

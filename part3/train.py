@@ -4,6 +4,7 @@ python part3/train.py --txt_file assets/book.txt
 """
 
 import math
+import shlex
 import sys
 import time
 from datetime import datetime
@@ -23,21 +24,22 @@ from common.clock import Clock
 from common.device import choose_device
 from common.ending import DivergedError, run_to_the_end
 from common.files import write_atomically
+from common.memory import keep_freed_memory
 from common.progress import Progress
 from common.random_state import TorchRandom
 from common.run_folder import RunFolder
 from common.stop import StopFlag
 from part3.dataset import ParallelStreams, RandomSentences, TextDataset
-from part3.model import TextGenerationModel
+from part3.evaluation import evaluate
 from part3.sampling import Writer, write
+from part3.trained import BEST, Trained, build_model
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLERS = {"sentences": RandomSentences, "streams": ParallelStreams}
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "rmsprop": torch.optim.RMSprop}
 COLUMNS = ("step", "train_loss", "heldout_loss", "heldout_bpc", "learning_rate", "cpu_seconds", "wall_seconds")
 SAMPLE_LENGTH = 30  # characters, question (b)
-NUM_STREAMS = 16  # stretches of the held-out part that are read side by side while training
-BEST = "best.pt"
+NUM_STRETCHES = 16  # of the held-out part, read side by side while training: faster, and a little higher
 
 
 def build_parser():
@@ -100,26 +102,6 @@ def learning_rate_at(step, config):
     return config.learning_rate * (0.02 + 0.98 * (1 + math.cos(math.pi * step / config.train_steps)) / 2)
 
 
-@torch.no_grad()
-def evaluate(model, ids, num_streams=1):
-    """Mean cross-entropy in nats per character of a text, ids (N,), read in order with the state carried.
-
-    More than one stream reads stretches of equal length side by side, each from a zero state: faster, and a little
-    higher; up to num_streams - 1 last characters are then left out.
-    """
-    device = next(model.parameters()).device
-    num_streams = min(num_streams, len(ids) - 1)
-    length = (len(ids) - 1) // num_streams
-    inputs, targets = (ids[start:][: num_streams * length].view(num_streams, length) for start in (0, 1))
-    total, state, training = 0.0, None, model.training
-    model.eval()
-    for x, y in zip(inputs.split(512, dim=1), targets.split(512, dim=1), strict=True):
-        logits, state = model(x.long().to(device), state)
-        total += F.cross_entropy(logits.flatten(0, 1), y.flatten().long().to(device), reduction="sum").item()
-    model.train(training)
-    return total / (num_streams * length)
-
-
 def greedy_sample(model, dataset, step, seed):
     """A record of what the model writes greedily behind a first character drawn at random (question (b))."""
     rng = np.random.default_rng([seed, step])
@@ -130,19 +112,23 @@ def greedy_sample(model, dataset, step, seed):
     return {"step": step, "temperature": 0, "first": text[0], "text": text}
 
 
-def is_over(config, values, clock):
-    """Whether training has come to its end: converged, out of steps, or out of minutes."""
-    return (
-        values["step"] >= config.train_steps
-        or 0 < config.patience <= values["since_best"]
-        or (config.max_minutes is not None and clock.wall_seconds >= 60 * config.max_minutes)
-    )
+def ended_by(config, values, clock):
+    """The setting by which training has come to its end, or None."""
+    if values["step"] >= config.train_steps:
+        return "train_steps"
+    if 0 < config.patience <= values["since_best"]:
+        return "patience"
+    if config.max_minutes is not None and clock.wall_seconds >= 60 * config.max_minutes:
+        return "max_minutes"
+    return None
 
 
 def log_held_out(config, dataset, model, run, values, train_loss, clock, summary):
     """Measure the held-out loss, write it to metrics and summary, and keep the model if it is the best so far."""
-    with clock.paused():
-        loss = evaluate(model, dataset.held_out, NUM_STREAMS) if len(dataset.held_out) else math.nan
+    loss = math.nan
+    if len(dataset.held_out):
+        with clock.paused():
+            loss = evaluate(model, dataset.held_out, stretch=max(1, (len(dataset.held_out) - 1) // NUM_STRETCHES))
     rate = learning_rate_at(values["step"] - 1, config)
     row = (values["step"], train_loss, loss, loss / math.log(2), rate)
     run.log(*row, f"{clock.cpu_seconds:.3f}", f"{clock.wall_seconds:.3f}")
@@ -150,11 +136,26 @@ def log_held_out(config, dataset, model, run, values, train_loss, clock, summary
         for name, value in zip(COLUMNS[1:5], row[1:], strict=True):
             summary.add_scalar(name, value, values["step"])
     if loss < values["best_loss"] or not len(dataset.held_out):
-        values.update(best_loss=loss, best_step=values["step"], since_best=0)
+        values.update(best_loss=loss, since_best=0)
         best = {"step": values["step"], "settings": settings_of(config), "characters": dataset.characters}
         write_checkpoint(run.path / BEST, {**best, "heldout_loss": loss, "model": model.state_dict()})
     else:
         values["since_best"] += 1
+
+
+def final_losses(run, dataset, device):
+    """Step and held-out losses of the run's best model, in nats per character (None if nothing is held out), a dict.
+
+    `heldout_loss`: the text in one, the state carried. `heldout_loss_blocks`: in blocks of 256, each from a zero state,
+    as nanoGPT measures (there random blocks, here all of them, one after the other).
+    """
+    trained = Trained(run.path)
+    model = trained.model().to(device)
+    ways = {"heldout_loss": None, "heldout_loss_blocks": 256}
+    losses = {
+        name: evaluate(model, dataset.held_out, way) if len(dataset.held_out) else None for name, way in ways.items()
+    }
+    return {"best_step": trained.step, **losses}
 
 
 def train(config, dataset, run, stop=False, summary=None):
@@ -165,13 +166,7 @@ def train(config, dataset, run, stop=False, summary=None):
     """
     torch.manual_seed(config.seed)
     device = choose_device(config.device)
-    model = TextGenerationModel(
-        dataset.vocab_size,
-        config.lstm_num_hidden,
-        config.lstm_num_layers,
-        config.dropout_keep_prob,
-        config.embedding_dim,
-    ).to(device)
+    model = build_model(dataset.vocab_size, settings_of(config)).to(device)
     optimizer = OPTIMIZERS[config.optimizer](model.parameters(), lr=config.learning_rate)
     sampler = SAMPLERS[config.sampling](dataset, config.batch_size, config.seed)
     clock = Clock()
@@ -181,7 +176,6 @@ def train(config, dataset, run, stop=False, summary=None):
         "step": 0,
         "state": None,  # (h, c) that the next batch carries on
         "best_loss": math.inf,  # held out
-        "best_step": 0,
         "since_best": 0,  # evaluations
         "characters": dataset.characters,
     }
@@ -193,7 +187,7 @@ def train(config, dataset, run, stop=False, summary=None):
 
     start, start_step = time.monotonic(), values["step"]
     with Progress(config.train_steps, done=values["step"]) as progress:
-        while not is_over(config, values, clock):
+        while not ended_by(config, values, clock):
             if stop:
                 run.save(parts, **values)
                 return None
@@ -225,7 +219,8 @@ def train(config, dataset, run, stop=False, summary=None):
                     f"accuracy {accuracy:.2f}, loss {train_loss:.3f}"
                 )
             if step % config.sample_every == 0:
-                run.note("samples", greedy_sample(model, dataset, step, config.seed))
+                with clock.paused():
+                    run.note("samples", greedy_sample(model, dataset, step, config.seed))
             if step % config.eval_every == 0 or step == config.train_steps:
                 log_held_out(config, dataset, model, run, values, train_loss, clock, summary)
             if step % config.checkpoint_every == 0 or step == config.train_steps:
@@ -233,9 +228,9 @@ def train(config, dataset, run, stop=False, summary=None):
             progress.advance(note)
     run.save(parts, **values)
     return {
+        "ended_by": ended_by(config, values, clock),
         "steps": values["step"],
-        "best_step": values["best_step"],
-        "best_heldout_loss": values["best_loss"] if len(dataset.held_out) else None,
+        **final_losses(run, dataset, device),
         "cpu_seconds": round(clock.cpu_seconds, 3),
         "wall_seconds": round(clock.wall_seconds, 3),
     }
@@ -265,6 +260,7 @@ def main(argv=None):
     config = parser.parse_args(argv)
     if config.resume and config.output_dir is None:
         parser.error("--resume needs --output_dir, the folder of the run to go on with")
+    keep_freed_memory()
     stop = StopFlag()
     try:
         choose_device(config.device)
@@ -275,7 +271,14 @@ def main(argv=None):
             {**settings_of(config), "text": dataset.digest},
             COLUMNS,
             resume=config.resume,
-            may_change=("device", "train_steps", "max_minutes", "patience", "txt_file"),
+            # A cosine needs to know its end beforehand.
+            may_change=(
+                "device",
+                "max_minutes",
+                "patience",
+                "txt_file",
+                *["train_steps"] * (config.schedule == "step"),
+            ),
             default=ROOT / f"results/part3/{Path(config.txt_file).stem}",
         )
     except (ValueError, OSError, RuntimeError) as error:
@@ -290,17 +293,19 @@ def main(argv=None):
     summary = open_summary(config.summary_path) if config.summary_path else None
     result = run_to_the_end(lambda: train(config, dataset, run, stop, summary), run, stop, again, advice)
     write_samples(run)
-    loss = result["best_heldout_loss"]
+    loss = result["heldout_loss"]
     measured = (
-        f"best held-out loss {loss:.4f} nats ({loss / math.log(2):.4f} bits) per character"
-        if loss
-        else "no text held out"
+        f"held-out loss {loss:.4f} nats ({loss / math.log(2):.4f} bits) per character" if loss else "nothing held out"
     )
     print(
-        f"{measured}, kept at step {result['best_step']}, "
-        f"{result['steps']} steps, {result['wall_seconds']:.0f} s ({result['cpu_seconds']:.0f} s CPU), {run.path}"
+        f"{measured}, best at step {result['best_step']} of {result['steps']}, "
+        f"{result['wall_seconds']:.0f} s ({result['cpu_seconds']:.0f} s CPU), {run.path}"
     )
-    print(f"go on with: {again}")
+    setting = result["ended_by"]
+    if (setting, config.schedule) != ("train_steps", "cosine"):
+        longer = {setting: 2 * getattr(config, setting)}
+        print(f"go on with: {parser.command(config, output_dir=run.path, resume=True, **longer)}")
+    print(f"write with: {shlex.join(['python', 'part3/generate.py', '--checkpoint', str(run.path)])}")
 
 
 if __name__ == "__main__":

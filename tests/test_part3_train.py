@@ -9,7 +9,10 @@ import torch
 import torch.nn.functional as F
 
 from part3 import train
+from part3.dataset import TextDataset
+from part3.evaluation import evaluate
 from part3.model import TextGenerationModel
+from part3.trained import Trained
 from tests.scripts import run
 
 BOOK = "the cat sat on the mat and the rat sat on the hat. " * 40
@@ -40,7 +43,11 @@ def test_it_learns_and_keeps_the_best(finished):
     best = torch.load(folder / "best.pt", weights_only=True)
     assert best["step"] == 20 * (1 + losses.index(min(losses))) and best["heldout_loss"] == min(losses)
     assert best["characters"] == "".join(sorted(set(BOOK)))
-    assert f"{min(losses):.4f} nats" in out and "--resume" in out
+    result = json.loads((folder / "result.json").read_text())
+    assert result["ended_by"] == "train_steps" and result["best_step"] == best["step"]
+    dataset = TextDataset(folder.parent / "book.txt", 10)
+    assert result["heldout_loss"] == pytest.approx(evaluate(Trained(folder).model(), dataset.held_out), rel=1e-6)
+    assert f"{result['heldout_loss']:.4f} nats" in out and "--train_steps 240 --output_dir" in out
 
 
 def test_samples_are_greedy_and_five_end_in_the_table(finished):
@@ -59,10 +66,10 @@ def test_evaluate_is_the_mean_cross_entropy_with_the_state_carried():
     logits, _ = model.eval()(ids[None, :-1].long())
     expected = F.cross_entropy(logits[0], ids[1:].long()).item()
     model.train()
-    assert train.evaluate(model, ids) == pytest.approx(expected, rel=1e-5)
+    assert evaluate(model, ids) == pytest.approx(expected, rel=1e-5)
     assert model.training
-    assert train.evaluate(model, ids, num_streams=8) == pytest.approx(expected, rel=0.02)
-    assert math.isfinite(train.evaluate(model, ids[:2], num_streams=16))
+    assert evaluate(model, ids, stretch=150) == pytest.approx(expected, rel=0.02)
+    assert math.isfinite(evaluate(model, ids[:2], stretch=256))
 
 
 def test_learning_rate_schedules():

@@ -1,0 +1,198 @@
+"""How fast are training, batches and drawing? Each beside the plain way, in one process, taken in turn.
+
+python part3/benchmark.py --json benchmark.json
+
+Each figure is CPU time on one thread (on a GPU: wall time, the GPU waited for), the median over rounds. A ratio is the
+median over the rounds of one round's ratio, with its quartiles.
+
+- step: an update as part3/train.py makes it, batch included; bare: `nn.LSTM`, embedding, linear output, loss and the
+  same optimizer, as few lines as it takes, on a batch that lies there.
+- batch: a batch of random sentences; course_batch: the course's way, a window at a time as Python lists of characters
+  through a DataLoader, here in the main process.
+- draw: `part3/sampling.py`, a character for each of b texts; plain: the loop that calls `nn.LSTM` once per character,
+  of one text, and plain_b64 of 64 texts.
+"""
+
+import json
+import statistics
+import sys
+from pathlib import Path
+
+if not __package__:  # run as `python part3/benchmark.py`: import from the checkout, not from part3/
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+from common.arguments import Parser, whole_number
+from common.device import choose_device
+from common.files import write_atomically
+from common.memory import keep_freed_memory
+from common.progress import Progress
+from common.timing import in_turn, quartiles_of_ratio
+from part3.dataset import RandomSentences, TextDataset
+from part3.model import TextGenerationModel
+from part3.sampling import Writer, write
+from part3.train import OPTIMIZERS
+
+ROOT = Path(__file__).resolve().parents[1]
+BATCH_SIZE, SEQ_LENGTH, EMBEDDING_DIM = 64, 30, 64
+DRAWN_HIDDEN = (128, 256, 512)
+
+
+class BareModel(nn.Module):
+    """The yardstick: one stacked nn.LSTM between an embedding and a linear output."""
+
+    def __init__(self, vocab_size, num_hidden):
+        super().__init__()
+        self.embedding = nn.Embedding(vocab_size, EMBEDDING_DIM)
+        self.lstm = nn.LSTM(EMBEDDING_DIM, num_hidden, num_layers=2, batch_first=True)
+        self.output = nn.Linear(num_hidden, vocab_size)
+
+    def forward(self, ids, state=None):
+        h, state = self.lstm(self.embedding(ids), state)
+        return self.output(h), state
+
+
+class CourseDataset(Dataset):
+    """Windows as the course's template makes them: Python lists of ids, one character at a time."""
+
+    def __init__(self, text, seq_length):
+        self.text, self.seq_length = text, seq_length
+        self.id_of = {character: i for i, character in enumerate(sorted(set(text)))}
+
+    def __len__(self):
+        return len(self.text) - self.seq_length
+
+    def __getitem__(self, item):
+        inputs = [self.id_of[character] for character in self.text[item : item + self.seq_length]]
+        targets = [self.id_of[character] for character in self.text[item + 1 : item + self.seq_length + 1]]
+        return inputs, targets
+
+
+def training_functions(text, dataset, device):
+    """{name: function} of a step of ours, a bare one, a batch of ours and one of the course's."""
+    ours = TextGenerationModel(dataset.vocab_size, embedding_dim=EMBEDDING_DIM).to(device)
+    bare = BareModel(dataset.vocab_size, 128).to(device)
+    sampler = RandomSentences(dataset, BATCH_SIZE)
+    inputs, targets, _ = (part.to(device) if isinstance(part, torch.Tensor) else part for part in sampler.batch())
+    loader = iter(DataLoader(CourseDataset(text, SEQ_LENGTH), BATCH_SIZE, shuffle=True))
+
+    def update(model, optimizer, inputs, targets):
+        logits, _ = model(inputs)
+        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+        loss.item()
+        optimizer.step()
+
+    def step():
+        inputs, targets, _ = sampler.batch()
+        update(ours, optimizer_of_ours, inputs.to(device), targets.to(device))
+
+    optimizer_of_ours = OPTIMIZERS["adam"](ours.parameters(), 2e-3)
+    optimizer_of_bare = OPTIMIZERS["adam"](bare.parameters(), 2e-3)
+    return {
+        "bare": lambda: update(bare, optimizer_of_bare, inputs, targets),
+        "step": step,
+        "batch": sampler.batch,
+        "course_batch": lambda: next(loader),
+    }
+
+
+@torch.no_grad()
+def plain_loop(model, num_texts, length):
+    """Draw `length` characters for each text as a tutorial does: nn.LSTM once per character."""
+    ids, state = torch.zeros(num_texts, 1, dtype=torch.int64), None
+    for _ in range(length):
+        logits, state = model(ids, state)
+        ids = torch.multinomial(F.softmax(logits[:, -1], dim=1), 1)
+
+
+def drawing_functions(vocab_size, num_hidden, length):
+    """{name: function} that draw `length` characters per text, on the CPU."""
+    weights = TextGenerationModel(vocab_size, num_hidden, embedding_dim=EMBEDDING_DIM).state_dict()
+    bare = BareModel(vocab_size, num_hidden)
+
+    def draw(num_texts):
+        for _ in write(Writer(weights, num_texts), [0], length, np.random.default_rng(0)):
+            pass
+
+    return {
+        "plain": lambda: plain_loop(bare, 1, length),
+        "draw.b1": lambda: draw(1),
+        "plain_b64": lambda: plain_loop(bare, 64, length),
+        "draw.b64": lambda: draw(64),
+    }
+
+
+def measure(config, device, progress):
+    """Medians and ratios, {key: (low, median, high)}: ms of a step or batch, characters per second, and ratios."""
+    text = Path(config.txt_file).read_text()
+    dataset = TextDataset(config.txt_file, SEQ_LENGTH)
+    measured = {}
+
+    seconds = in_turn(training_functions(text, dataset, device), config.rounds, device, progress.advance)
+    for name, values in seconds.items():
+        measured[f"{name}_ms"] = [1000 * value for value in statistics.quantiles(values, n=4)]
+    for name, base in (("step", "bare"), ("batch", "step"), ("course_batch", "step")):
+        measured[f"{name}_over_{base}"] = quartiles_of_ratio(seconds[name], seconds[base])
+
+    cpu = torch.device("cpu")
+    for H in DRAWN_HIDDEN:
+        functions = drawing_functions(dataset.vocab_size, H, config.length)
+        seconds = in_turn(functions, max(3, config.rounds // 5), cpu, lambda: [progress.advance() for _ in range(5)])
+        for name, values in seconds.items():
+            characters = config.length * (64 if name.endswith("b64") else 1)
+            prefix, _, suffix = name.partition(".")
+            key = f"{prefix}_per_second.h{H}" + (f".{suffix}" if suffix else "")
+            measured[key] = [characters / value for value in reversed(statistics.quantiles(values, n=4))]
+        measured[f"draw_speedup.h{H}.b1"] = quartiles_of_ratio(seconds["plain"], seconds["draw.b1"])
+        # A character of 64 texts at once beside a character of the one-text loop, and of the loop over 64 texts.
+        measured[f"draw_speedup.h{H}.b64"] = [64 * r for r in quartiles_of_ratio(seconds["plain"], seconds["draw.b64"])]
+        measured[f"draw_speedup_over_plain_b64.h{H}"] = quartiles_of_ratio(seconds["plain_b64"], seconds["draw.b64"])
+    return measured
+
+
+def build_parser():
+    parser = Parser(__doc__.split("\n")[0])
+    parser.add_argument("--txt_file", default=ROOT / "assets/book.txt", help="text whose windows are drawn")
+    parser.add_argument("--rounds", type=whole_number(3, 100_000), default=50, help="times that each way is timed")
+    parser.add_argument("--length", type=whole_number(1, 10**6), default=100, help="characters drawn a round and text")
+    parser.add_argument("--device", default="cpu", help="of the training step: cpu, cuda, cuda:1, mps, or auto")
+    parser.add_argument("--json", metavar="FILE", help="write the medians there")
+    return parser
+
+
+def main(argv=None):
+    parser = build_parser()
+    config = parser.parse_args(argv)
+    try:
+        device = choose_device(config.device)
+        if config.json and not Path(config.json).resolve().parent.is_dir():
+            raise ValueError(f"--json {config.json}: there is no such folder")
+        TextDataset(config.txt_file, SEQ_LENGTH)
+    except (ValueError, OSError) as error:
+        parser.error(error)
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    keep_freed_memory()
+
+    with Progress(config.rounds * (1 + len(DRAWN_HIDDEN)), unit="round") as progress:
+        measured = measure(config, device, progress)
+    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type}, one thread"
+    print(f"torch {torch.__version__}, {where}, 2 layers, batch {BATCH_SIZE}, T {SEQ_LENGTH}")
+    for key, (low, median, high) in measured.items():
+        print(f"{key:<34} {median:12.4g}  ({low:.4g} to {high:.4g})")
+    if config.json:
+        write_atomically(
+            config.json, json.dumps({k: float(f"{v[1]:.4g}") for k, v in measured.items()}, indent=1) + "\n"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""A trained model from its checkpoint alone: weights, vocabulary and settings; the book is not needed."""
+
+from pathlib import Path
+
+from common.checkpoint import LATEST, CheckpointError, read_checkpoint
+from part3.model import TextGenerationModel
+
+BEST = "best.pt"
+BOOK = Path(__file__).resolve().parents[1] / "results/part3/book.pt"  # trained on assets/book.txt
+
+
+class Trained:
+    """What part3/train.py made.
+
+    Args:
+        path: best.pt or checkpoint.pt of a run, or the run's folder: its best.pt, or before the first evaluation its
+            checkpoint.pt.
+
+    Attributes: `path`, `weights` (a state_dict, on the CPU), `characters` (the sorted vocabulary, a str), `settings`
+    (of the training, a dict), `step`.
+
+    Raises CheckpointError for a file that is none of part 3, OSError if it cannot be opened.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        if self.path.is_dir():
+            self.path /= BEST if (self.path / BEST).exists() else LATEST
+        state = read_checkpoint(self.path)
+        if "characters" not in state:
+            raise CheckpointError(f"{self.path} is no checkpoint of part3/train.py: it has no vocabulary")
+        self.weights, self.characters = state["model"], state["characters"]
+        self.settings, self.step = state["settings"], state["step"]
+
+    def model(self):
+        """The TextGenerationModel, ready to predict."""
+        model = build_model(len(self.characters), self.settings)
+        model.load_state_dict(self.weights)
+        return model.eval()
+
+
+def build_model(vocab_size, settings):
+    """A TextGenerationModel of the settings (a dict, part3/train.py's names), with freshly drawn weights."""
+    return TextGenerationModel(
+        vocab_size,
+        settings["lstm_num_hidden"],
+        settings["lstm_num_layers"],
+        settings["dropout_keep_prob"],
+        settings["embedding_dim"],
+    )
