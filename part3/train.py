@@ -227,10 +227,12 @@ def train(config, dataset, run, stop=False, summary=None):
                 run.save(parts, **values)
             progress.advance(note)
     run.save(parts, **values)
+    with clock.paused():
+        losses = final_losses(run, dataset, device)
     return {
         "ended_by": ended_by(config, values, clock),
         "steps": values["step"],
-        **final_losses(run, dataset, device),
+        **losses,
         "cpu_seconds": round(clock.cpu_seconds, 3),
         "wall_seconds": round(clock.wall_seconds, 3),
     }

@@ -47,7 +47,11 @@ def test_it_learns_and_keeps_the_best(finished):
     assert result["ended_by"] == "train_steps" and result["best_step"] == best["step"]
     dataset = TextDataset(folder.parent / "book.txt", 10)
     assert result["heldout_loss"] == pytest.approx(evaluate(Trained(folder).model(), dataset.held_out), rel=1e-6)
-    assert f"{result['heldout_loss']:.4f} nats" in out and "--train_steps 240 --output_dir" in out
+    assert (
+        f"{result['heldout_loss']:.4f} nats" in out
+        and "--train_steps 240" in out
+        and "write with: python part3/generate.py" in out
+    )
 
 
 def test_samples_are_greedy_and_five_end_in_the_table(finished):
