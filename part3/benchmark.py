@@ -9,13 +9,16 @@ median over the rounds of one round's ratio, with its quartiles.
   same optimizer, as few lines as it takes, on a batch that lies there.
 - batch: a batch of random sentences; course_batch: the course's way, a window at a time as Python lists of characters
   through a DataLoader, here in the main process.
-- draw: `part3/sampling.py`, a character for each of b texts; plain: the loop that calls `nn.LSTM` once per character,
-  of one text, and plain_b64 of 64 texts.
+- draw: `part3/sampling.py`, of b texts at once; plain: the loop that calls `nn.LSTM` once per character.
+
+All of it is measured twice: with freed memory going back to the system, as in a process that begins, and, with `.kept`
+behind the key, with freed memory kept, as part3/train.py keeps it.
 """
 
 import json
 import statistics
 import sys
+from functools import partial
 from pathlib import Path
 
 if not __package__:  # run as `python part3/benchmark.py`: import from the checkout, not from part3/
@@ -30,7 +33,7 @@ from torch.utils.data import DataLoader, Dataset
 from common.arguments import Parser, whole_number
 from common.device import choose_device
 from common.files import write_atomically
-from common.memory import keep_freed_memory
+from common.memory import keep_freed_memory, return_freed_memory
 from common.progress import Progress
 from common.timing import in_turn, quartiles_of_ratio
 from part3.dataset import RandomSentences, TextDataset
@@ -114,47 +117,45 @@ def plain_loop(model, num_texts, length):
 
 
 def drawing_functions(vocab_size, num_hidden, length):
-    """{name: function} that draw `length` characters per text, on the CPU."""
-    weights = TextGenerationModel(vocab_size, num_hidden, embedding_dim=EMBEDDING_DIM).state_dict()
+    """{(way, number of texts): function} that draws `length` characters for each text, on the CPU."""
     bare = BareModel(vocab_size, num_hidden)
+    weights = TextGenerationModel(vocab_size, num_hidden, embedding_dim=EMBEDDING_DIM).state_dict()
+    writers = {num_texts: Writer(weights, num_texts) for num_texts in (1, 64)}
+    rng = np.random.default_rng(0)
 
     def draw(num_texts):
-        for _ in write(Writer(weights, num_texts), [0], length, np.random.default_rng(0)):
+        for _ in write(writers[num_texts], [0], length, rng):
             pass
 
     return {
-        "plain": lambda: plain_loop(bare, 1, length),
-        "draw.b1": lambda: draw(1),
-        "plain_b64": lambda: plain_loop(bare, 64, length),
-        "draw.b64": lambda: draw(64),
+        (way, num_texts): partial(function, num_texts)
+        for num_texts in (1, 64)
+        for way, function in (("plain", lambda num_texts: plain_loop(bare, num_texts, length)), ("draw", draw))
     }
 
 
-def measure(config, device, progress):
-    """Medians and ratios, {key: (low, median, high)}: ms of a step or batch, characters per second, and ratios."""
-    text = Path(config.txt_file).read_text()
-    dataset = TextDataset(config.txt_file, SEQ_LENGTH)
+def measure(config, dataset, device, progress):
+    """Quartiles, {key: (low, median, high)}: ms of a step or batch, characters per second, and ratios."""
     measured = {}
-
-    seconds = in_turn(training_functions(text, dataset, device), config.rounds, device, progress.advance)
+    functions = training_functions(Path(config.txt_file).read_text(), dataset, device)
+    seconds = in_turn(functions, config.rounds, device, progress.advance)
     for name, values in seconds.items():
         measured[f"{name}_ms"] = [1000 * value for value in statistics.quantiles(values, n=4)]
     for name, base in (("step", "bare"), ("batch", "step"), ("course_batch", "step")):
         measured[f"{name}_over_{base}"] = quartiles_of_ratio(seconds[name], seconds[base])
 
-    cpu = torch.device("cpu")
     for H in DRAWN_HIDDEN:
         functions = drawing_functions(dataset.vocab_size, H, config.length)
-        seconds = in_turn(functions, max(3, config.rounds // 5), cpu, lambda: [progress.advance() for _ in range(5)])
-        for name, values in seconds.items():
-            characters = config.length * (64 if name.endswith("b64") else 1)
-            prefix, _, suffix = name.partition(".")
-            key = f"{prefix}_per_second.h{H}" + (f".{suffix}" if suffix else "")
-            measured[key] = [characters / value for value in reversed(statistics.quantiles(values, n=4))]
-        measured[f"draw_speedup.h{H}.b1"] = quartiles_of_ratio(seconds["plain"], seconds["draw.b1"])
-        # A character of 64 texts at once beside a character of the one-text loop, and of the loop over 64 texts.
-        measured[f"draw_speedup.h{H}.b64"] = [64 * r for r in quartiles_of_ratio(seconds["plain"], seconds["draw.b64"])]
-        measured[f"draw_speedup_over_plain_b64.h{H}"] = quartiles_of_ratio(seconds["plain_b64"], seconds["draw.b64"])
+        seconds = in_turn(functions, config.rounds, torch.device("cpu"), progress.advance)
+        for (way, num_texts), values in seconds.items():
+            speeds = [num_texts * config.length / value for value in reversed(statistics.quantiles(values, n=4))]
+            measured[f"{way}_per_second.h{H}.b{num_texts}"] = speeds
+        plain, draw = seconds["plain", 1], seconds["draw", 1]
+        measured[f"draw_speedup.h{H}.b1"] = quartiles_of_ratio(plain, draw)
+        # A character of 64 texts at once beside one of the plain loop over one text, and over 64.
+        draw = [value / 64 for value in seconds["draw", 64]]
+        measured[f"draw_speedup.h{H}.b64"] = quartiles_of_ratio(plain, draw)
+        measured[f"draw_speedup_over_plain_b64.h{H}"] = quartiles_of_ratio(seconds["plain", 64], seconds["draw", 64])
     return measured
 
 
@@ -175,19 +176,22 @@ def main(argv=None):
         device = choose_device(config.device)
         if config.json and not Path(config.json).resolve().parent.is_dir():
             raise ValueError(f"--json {config.json}: there is no such folder")
-        TextDataset(config.txt_file, SEQ_LENGTH)
+        dataset = TextDataset(config.txt_file, SEQ_LENGTH)
     except (ValueError, OSError) as error:
         parser.error(error)
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    keep_freed_memory()
 
-    with Progress(config.rounds * (1 + len(DRAWN_HIDDEN)), unit="round") as progress:
-        measured = measure(config, device, progress)
+    measured = {}
+    with Progress(2 * (config.rounds + 2) * (1 + len(DRAWN_HIDDEN)), unit="round") as progress:
+        for manner, suffix in ((return_freed_memory, ""), (keep_freed_memory, ".kept")):
+            manner()
+            for key, quartiles in measure(config, dataset, device, progress).items():
+                measured[key + suffix] = quartiles
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type}, one thread"
     print(f"torch {torch.__version__}, {where}, 2 layers, batch {BATCH_SIZE}, T {SEQ_LENGTH}")
     for key, (low, median, high) in measured.items():
-        print(f"{key:<34} {median:12.4g}  ({low:.4g} to {high:.4g})")
+        print(f"{key:<38} {median:12.4g}  ({low:.4g} to {high:.4g})")
     if config.json:
         write_atomically(
             config.json, json.dumps({k: float(f"{v[1]:.4g}") for k, v in measured.items()}, indent=1) + "\n"

@@ -9,8 +9,9 @@ class Writer:
     The first layer's input product is a table with a row for each character, the others join input and state:
 
         a^1 = Z[x_t] + W_hh h^1_{t-1},     a^l = [W_ih W_hh] [h^{l-1}_t ; h^l_{t-1}] + b,     l = 2 .. L
-        i, f, g, o = σ(a_i), σ(a_f), tanh(a_g), σ(a_o);   c = f ⊙ c + i ⊙ g;   h = o ⊙ tanh(c)
+        i, f, o, g = σ(a_i), σ(a_f), σ(a_o), tanh(a_g);   c = f ⊙ c + i ⊙ g;   h = o ⊙ tanh(c)
 
+    σ(a) = (1 + tanh(a / 2)) / 2, so one tanh serves all four gates; the half in it stands in the weights.
     `nn.LSTM` would re-pack its weights at every call; the results are equal to 1e-5.
 
     Args:
@@ -21,32 +22,38 @@ class Writer:
     def __init__(self, weights, num_texts=1):
         w = {name: tensor.detach().cpu().numpy().astype(np.float32) for name, tensor in weights.items()}
         layers = range(sum(name.endswith("weight_hh_l0") for name in w))
-        b = [w[f"layers.{n}.bias_ih_l0"] + w[f"layers.{n}.bias_hh_l0"] for n in layers]
-        # Sigmoid gates first, i, f, o, then g: one sigmoid serves three. torch's order is i, f, g, o.
-        self.num_hidden = H = w["output.weight"].shape[1]
-        order = np.r_[0 : 2 * H, 3 * H : 4 * H, 2 * H : 3 * H]
-        self.table = (w["embedding.weight"] @ w["layers.0.weight_ih_l0"].T + b[0])[:, order]  # (V, 4H)
-        joined = [w["layers.0.weight_hh_l0"]]
-        joined += [np.hstack([w[f"layers.{n}.weight_ih_l0"], w[f"layers.{n}.weight_hh_l0"]]) for n in layers[1:]]
-        self.W = [np.ascontiguousarray(W[order].T) for W in joined]  # (H, 4H), then (2H, 4H)
-        self.b = [b_n[order] for b_n in b]
-        self.W_out, self.b_out = np.ascontiguousarray(w["output.weight"].T), w["output.bias"]  # (H, V), (V,)
-        self.h = [np.zeros((num_texts, H), np.float32) for _ in layers]
+        self.W_out, self.b_out = w["output.weight"], w["output.bias"]  # (V, H), (V,)
+        self.num_hidden = H = self.W_out.shape[1]
+        order = np.r_[0 : 2 * H, 3 * H : 4 * H, 2 * H : 3 * H]  # i, f, o, g; torch's order is i, f, g, o
+        half = np.repeat(np.float32([0.5, 1.0]), [3 * H, H])
+        self.W, self.b = [], []
+        for n in layers:
+            W_ih, W_hh, b_ih, b_hh = (
+                w[f"layers.{n}.{kind}_l0"] for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+            )
+            self.W.append(
+                (W_hh if n == 0 else np.hstack([W_ih, W_hh]))[order] * half[:, None]
+            )  # (4H, H), then (4H, 2H)
+            self.b.append((b_ih + b_hh)[order] * half)
+        W_ih = w["layers.0.weight_ih_l0"][order] * half[:, None]
+        self.table = w["embedding.weight"] @ W_ih.T + self.b[0]  # (V, 4H)
+        self.h = np.zeros((num_texts, len(layers) * H), np.float32)  # of all layers side by side
         self.c = [np.zeros((num_texts, H), np.float32) for _ in layers]
 
     def read(self, ids):
         """Take in a character for each text, ids (B,); returns the logits of the next ones, (B, V)."""
         H = self.num_hidden
-        for n, W in enumerate(self.W):
+        for n, (W, b) in enumerate(zip(self.W, self.b, strict=True)):
+            h = self.h[:, n * H : (n + 1) * H]
             if n == 0:
-                a = self.table[ids] + self.h[0] @ W  # (B, 4H)
+                a = self.table[ids] + h @ W.T  # (B, 4H)
             else:
-                a = np.hstack([self.h[n - 1], self.h[n]]) @ W + self.b[n]
-            ifo = 0.5 * np.tanh(0.5 * a[:, : 3 * H]) + 0.5  # σ, without overflow
-            i, f, o = ifo[:, :H], ifo[:, H : 2 * H], ifo[:, 2 * H :]
-            self.c[n] = f * self.c[n] + i * np.tanh(a[:, 3 * H :])
-            self.h[n] = o * np.tanh(self.c[n])
-        return self.h[-1] @ self.W_out + self.b_out
+                a = self.h[:, (n - 1) * H : (n + 1) * H] @ W.T + b
+            gates = np.tanh(a)
+            ifo = 0.5 * gates[:, : 3 * H] + 0.5
+            self.c[n] = c = ifo[:, H : 2 * H] * self.c[n] + ifo[:, :H] * gates[:, 3 * H :]
+            h[:] = ifo[:, 2 * H :] * np.tanh(c)
+        return h @ self.W_out.T + self.b_out
 
 
 def choose(logits, rng, temperature=1.0, top_k=None, top_p=None):
@@ -72,8 +79,8 @@ def choose(logits, rng, temperature=1.0, top_k=None, top_p=None):
     logits = logits.astype(np.float64)
     # Subtracting the largest first keeps a tiny temperature from overflowing.
     p = np.exp((logits - logits.max(axis=1, keepdims=True)) / temperature)
-    p /= p.sum(axis=1, keepdims=True)
     if top_k is not None or top_p is not None:
+        p /= p.sum(axis=1, keepdims=True)
         order = np.argsort(-p, axis=1, kind="stable")
         likeliest = np.take_along_axis(p, order, axis=1)
         kept = np.ones_like(likeliest, dtype=bool)
@@ -96,7 +103,7 @@ def write(writer, prompt, length, rng, **how):
     """
     if len(prompt) == 0:
         raise ValueError("the prompt is empty: at least one character is needed to begin with")
-    num_texts = len(writer.h[0])
+    num_texts = len(writer.h)
     for character in prompt:
         logits = writer.read(np.full(num_texts, int(character)))
     for _ in range(length):
