@@ -61,7 +61,7 @@ for (const event of ["mouseover", "focusin", "click"])
 text.addEventListener("keydown", e => {
   const to = { ArrowRight: "nextElementSibling", ArrowLeft: "previousElementSibling" }[e.key];
   const next = to && document.activeElement[to];
-  if (next) { document.activeElement.tabIndex = -1; next.tabIndex = 0; next.focus(); e.preventDefault(); }
+  if (next) { document.activeElement.tabIndex = -1; next.tabIndex = 0; next.focus(); show(next); e.preventDefault(); }
 });
 """
 
