@@ -3,6 +3,7 @@
 python part3/generate.py --prompt "Sleeping beauty is "
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -57,13 +58,17 @@ def main(argv=None):
     except (ValueError, OSError) as error:
         parser.error(error)
 
+    sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a character
     try:
         for temperature in config.temperature:
             if len(config.temperature) > 1:
                 print(f"--- temperature {temperature:g}")
             write_texts(config, trained, prompt, temperature)
-    except (KeyboardInterrupt, BrokenPipeError):
+    except KeyboardInterrupt:
+        print()
         sys.exit(130)
+    except BrokenPipeError:  # who reads has enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def write_texts(config, trained, prompt, temperature):

@@ -3,6 +3,8 @@
 import csv
 import json
 import math
+import signal
+import subprocess
 
 import pytest
 import torch
@@ -13,7 +15,7 @@ from part3.dataset import TextDataset
 from part3.evaluation import evaluate
 from part3.model import TextGenerationModel
 from part3.trained import Trained
-from tests.scripts import run
+from tests.scripts import run, start
 
 BOOK = "the cat sat on the mat and the rat sat on the hat. " * 40
 SMALL = [
@@ -140,6 +142,32 @@ def test_prompt_from_a_file_and_unknown_characters(finished, tmp_path):
     assert status == 2 and r"'\n' (place 3)" in err and "--unknown skip" in err and err.count("\n") == 1
     status, out, _ = generate(*flags, "--unknown", "skip")
     assert status == 0 and out.startswith("thecat")
+
+
+def test_it_writes_as_it_goes_and_stops_when_nobody_reads(finished):
+    process = start("part3/generate.py", "--checkpoint", finished[0], "--length", 10**9, "--prompt_file", "-",
+                    stdin=subprocess.PIPE)  # fmt: skip
+    process.stdin.write("the cat")
+    process.stdin.close()
+    assert process.stdout.read(60).startswith("the cat")  # long before it is done
+    process.stdout.close()
+    assert process.wait(timeout=60) == 0 and process.stderr.read() == ""
+
+
+def test_ctrl_c_ends_writing_quietly(finished):
+    process = start("part3/generate.py", "--checkpoint", finished[0], "--length", 10**9)
+    process.stdout.read(10)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "")
+
+
+def test_without_a_checkpoint_named_it_writes_from_the_book(monkeypatch):
+    status, out, err = run("part3/generate.py", "--prompt", "Sleeping beauty is ", "--length", 20)
+    assert (status, err) == (0, "") and out.startswith("Sleeping beauty is ") and len(out) == 19 + 20 + 1
+    # A terminal that knows ASCII only is written to as well.
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    assert generate("--prompt", "a", "--length", 5)[0] == 0
 
 
 @pytest.mark.parametrize(
