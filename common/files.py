@@ -19,12 +19,12 @@ def write_atomically(path, content, keep_previous_as=None):
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
+        if keep_previous_as is not None and path.exists():
+            os.replace(path, keep_previous_as)
+        os.replace(beside, path)
     except OSError:
         beside.unlink(missing_ok=True)
         raise
-    if keep_previous_as is not None and path.exists():
-        os.replace(path, keep_previous_as)
-    os.replace(beside, path)
     _sync_folder(path.parent)
 
 

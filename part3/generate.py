@@ -22,7 +22,7 @@ def build_parser():
     parser = Parser(__doc__.split("\n")[0])
     parser.add_argument("--checkpoint", default=BOOK, help="best.pt or checkpoint.pt of a run, or the run's folder")
     prompt = parser.add_mutually_exclusive_group()
-    prompt.add_argument("--prompt", help="how the text begins; none: with a random character")
+    prompt.add_argument("--prompt", nargs="+", help="how texts begin, one or more; none: with a random character")
     prompt.add_argument("--prompt_file", help="a file with the beginning, - for standard input")
     parser.add_argument("--unknown", choices=("refuse", "skip"), default="refuse", help="unknown prompt characters")
     parser.add_argument("--length", type=whole_number(1, 10**9), default=500, help="characters to write")
@@ -36,44 +36,22 @@ def build_parser():
     return parser
 
 
-def read_prompt(config, characters):
-    """Ids (N ≥ 1,) of the prompt. Raises ValueError for an empty one or an unknown character, OSError."""
-    if config.prompt is None and config.prompt_file is None:
-        return np.random.default_rng(config.seed).integers(len(characters), size=1)
-    text = config.prompt
+def read_prompts(config, characters):
+    """Ids (N ≥ 1,) of each prompt. Raises ValueError for an empty one or an unknown character, OSError."""
     if config.prompt_file:
-        text = sys.stdin.read() if config.prompt_file == "-" else read_text(config.prompt_file)
-    ids = encode(text, characters, config.unknown).numpy()
-    if len(ids) == 0:
+        texts = [sys.stdin.read() if config.prompt_file == "-" else read_text(config.prompt_file)]
+    elif config.prompt:
+        texts = config.prompt
+    else:
+        return [np.random.default_rng(config.seed).integers(len(characters), size=1)]
+    prompts = [encode(text, characters, config.unknown).numpy() for text in texts]
+    if any(len(ids) == 0 for ids in prompts):
         raise ValueError("the prompt is empty: give at least one character that the model knows, or no prompt")
-    return ids
+    return prompts
 
 
-def main(argv=None):
-    parser = build_parser()
-    config = parser.parse_args(argv)
-    try:
-        trained = Trained(config.checkpoint)
-        prompt = read_prompt(config, trained.characters)
-    except (ValueError, OSError) as error:
-        parser.error(error)
-
-    sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a character
-    try:
-        for temperature in config.temperature:
-            if len(config.temperature) > 1:
-                print(f"--- temperature {temperature:g}")
-            write_texts(config, trained, prompt, temperature)
-    except KeyboardInterrupt:
-        print()
-        sys.exit(130)
-    except BrokenPipeError:  # who reads has enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def write_texts(config, trained, prompt, temperature):
-    """Print the texts of one temperature: one as it is written, character by character, several one after the other."""
-    rng = np.random.default_rng([config.seed, config.num_samples])
+def write_texts(config, trained, prompt, temperature, rng):
+    """Print the texts of one prompt: one as it is written, character by character, several one after the other."""
     writer, characters = Writer(trained.weights, config.num_samples), trained.characters
     steps = write(writer, prompt, config.length, rng, temperature=temperature, top_k=config.top_k, top_p=config.top_p)
     begin = "".join(characters[i] for i in prompt)
@@ -86,6 +64,30 @@ def write_texts(config, trained, prompt, temperature):
     texts = np.stack(list(steps), axis=1)  # (num_samples, length)
     for n, text in enumerate(texts, start=1):
         print(f"--- text {n}\n{begin}{''.join(characters[i] for i in text)}")
+
+
+def main(argv=None):
+    parser = build_parser()
+    config = parser.parse_args(argv)
+    try:
+        trained = Trained(config.checkpoint)
+        prompts = read_prompts(config, trained.characters)
+    except (ValueError, OSError) as error:
+        parser.error(error)
+
+    sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a character
+    rng = np.random.default_rng(config.seed)
+    try:
+        for temperature in config.temperature:
+            for n, prompt in enumerate(prompts, start=1):
+                if len(config.temperature) > 1 or len(prompts) > 1:
+                    print(f"--- temperature {temperature:g}" + (f", prompt {n}" if len(prompts) > 1 else ""))
+                write_texts(config, trained, prompt, temperature, rng)
+    except KeyboardInterrupt:
+        print()
+        sys.exit(130)
+    except BrokenPipeError:  # who reads has enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -27,8 +27,8 @@ class Trained:
         if self.path.is_dir():
             self.path /= BEST if (self.path / BEST).exists() else LATEST
         state = read_checkpoint(self.path)
-        if "characters" not in state:
-            raise CheckpointError(f"{self.path} is no checkpoint of part3/train.py: it has no vocabulary")
+        if not {"characters", "model", "settings", "step"} <= state.keys():
+            raise CheckpointError(f"{self.path} is no checkpoint of part3/train.py: vocabulary or weights are missing")
         self.weights, self.characters = state["model"], state["characters"]
         self.settings, self.step = state["settings"], state["step"]
 

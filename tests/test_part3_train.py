@@ -135,6 +135,13 @@ def test_several_temperatures(finished):
     ]  # fmt: skip
 
 
+def test_several_prompts(finished):
+    status, out, _ = generate("--checkpoint", finished[0], "--prompt", "the c", "a hat", "--length", 3)
+    lines = out.splitlines()
+    assert status == 0 and (lines[0], lines[2]) == ("--- temperature 1, prompt 1", "--- temperature 1, prompt 2")
+    assert lines[1].startswith("the c") and lines[3].startswith("a hat")
+
+
 def test_prompt_from_a_file_and_unknown_characters(finished, tmp_path):
     (tmp_path / "p.txt").write_text("the\ncat")
     flags = ["--checkpoint", finished[0], "--length", 5, "--prompt_file", tmp_path / "p.txt"]
