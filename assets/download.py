@@ -1,14 +1,18 @@
-"""Fetch a well-known book for part 3 from Project Gutenberg.
+"""Fetch a well-known text for part 3: a book of Project Gutenberg's, without its licence, or Tiny Shakespeare.
 
 python assets/download.py grimm
 """
 
 import http.client
+import os
 import re
+import shlex
+import signal
 import sys
 import time
 import urllib.error
 import urllib.request
+from argparse import ArgumentTypeError
 from pathlib import Path
 
 if not __package__:  # run as `python assets/download.py`: import from the checkout, not from assets/
@@ -16,12 +20,12 @@ if not __package__:  # run as `python assets/download.py`: import from the check
 
 from tqdm import tqdm
 
-from common.arguments import Parser, positive_number
+from common.arguments import Parser, number_between
 from common.files import write_atomically
 
 ASSETS = Path(__file__).resolve().parent
 BOOKS = {
-    "grimm": (2591, "Grimms' Fairy Tales, in English"),
+    "grimm": (2591, "Jacob and Wilhelm Grimm, Fairy Tales"),
     "alice": (11, "Lewis Carroll, Alice's Adventures in Wonderland"),
     "pride": (1342, "Jane Austen, Pride and Prejudice"),
     "sherlock": (1661, "Arthur Conan Doyle, The Adventures of Sherlock Holmes"),
@@ -31,10 +35,21 @@ BOOKS = {
 }
 # No book of Gutenberg's, so nothing to strip: the text by which character models are compared.
 SHAKESPEARE = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
+NAMES = ", ".join([*BOOKS, "tinyshakespeare"])
+
 LARGEST, SHORTEST = 50_000_000, 1_000  # bytes, characters
-TRIES, PAUSE = 3, 1.0  # of a connection that is cut off, seconds between
-BEGIN = re.compile(r"\*\*\*\s*START OF (?:THE|THIS) PROJECT GUTENBERG EBOOK.*?\*\*\*", re.DOTALL)
-END = re.compile(r"^(?:\*\*\*\s*END OF (?:THE|THIS) PROJECT GUTENBERG|End of (?:the )?Project Gutenberg)", re.MULTILINE)
+TRIES, PAUSE = 3, 0.5  # of a connection that is cut off or hangs, seconds between
+CUT_OFF = (http.client.IncompleteRead, ConnectionResetError, TimeoutError)
+
+BEGIN = re.compile(  # the second form is of the 1990s; a long title goes on over the next line
+    r"^\*\*\*\s*START OF (?:THE|THIS) PROJECT GUTENBERG E(?:BOOK|TEXT)(?s:.{0,300}?)\*\*\*"
+    r"|^\*END\*? ?THE SMALL PRINT!.*\*END\*",
+    re.MULTILINE | re.IGNORECASE,
+)
+END = re.compile(
+    r"^(?:\*\*\*\s*END OF (?:THE|THIS) PROJECT GUTENBERG|(?:End|Ende|Fin)\b.{0,20}\bProject Gutenberg)",
+    re.MULTILINE | re.IGNORECASE,
+)
 
 
 class NoBookError(ValueError):
@@ -43,110 +58,140 @@ class NoBookError(ValueError):
 
 def strip_licence(text):
     """The book between Project Gutenberg's header and footer. Raises NoBookError if there is no header or footer."""
-    begin = BEGIN.search(text)
-    end = END.search(text, begin.end()) if begin else None
+    first = BEGIN.search(text)
+    end = END.search(text, first.end()) if first else None
     if not end:
         raise NoBookError("the lines that begin and end a Project Gutenberg book are not there")
+    *_, begin = BEGIN.finditer(text, 0, end.start())  # a header of the 1990s may have stayed below the new one
     return text[begin.end() : end.start()]
 
 
-def fetch(url, timeout):
-    """The bytes at a URL, with a bar on a terminal.
-
-    A connection that is cut off or hangs for `timeout` seconds is tried anew. Raises OSError (URLError and HTTPError
-    are such) or http.client.HTTPException if it does not come, NoBookError if it is larger than any book.
-    """
-    request = urllib.request.Request(url, headers={"User-Agent": "character-model-course/1.0"})
-    for attempt in range(1, TRIES + 1):
-        try:
-            with urllib.request.urlopen(request, timeout=timeout) as response:
-                return _read(response)
-        except (http.client.IncompleteRead, ConnectionError, TimeoutError):
-            if attempt == TRIES:
-                raise
-            time.sleep(PAUSE)
-
-
-def _read(response):
-    length = response.headers.get("Content-Length")
-    body = bytearray()
-    with tqdm(total=length and int(length), unit="B", unit_scale=True, disable=not sys.stderr.isatty()) as bar:
-        while part := response.read(2**16):
-            body += part
-            bar.update(len(part))
-            if len(body) > LARGEST:
-                raise NoBookError(f"it is longer than {LARGEST:,} bytes")
-    if length and len(body) < int(length):  # reading in parts does not notice
-        raise http.client.IncompleteRead(bytes(body), int(length) - len(body))
-    return bytes(body)
-
-
-def text_of(body, of_gutenberg):
-    """The book as text, from the bytes that came; raises NoBookError if they are none."""
+def text_of(body, of_gutenberg=True):
+    """The text that the bytes hold: newlines as \\n, no blank lines around it, no licence. Raises NoBookError."""
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise NoBookError(f"it is not UTF-8 at byte {error.start}") from error
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if text.lstrip()[:200].lower().startswith(("<!doctype", "<html", "<?xml")):
+    if text.lstrip().startswith("<"):
         raise NoBookError("it is a web page, not a text")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     if of_gutenberg:
-        text = strip_licence(text).strip() + "\n"
+        text = strip_licence(text)
+    text = re.sub(r"\A(?:[^\S\n]*\n)+", "", text).rstrip() + "\n"  # a centred first line stays centred
     if len(text) < SHORTEST:
         raise NoBookError(f"it has {len(text)} characters only")
     return text
 
 
+def fetch(url, timeout):
+    """The bytes at a URL, with a bar on a terminal.
+
+    A connection that is cut off, or silent for `timeout` seconds, is tried anew, three times in all. Raises OSError,
+    http.client.HTTPException or ValueError if nothing whole comes, NoBookError if it is larger than any book.
+    """
+    for attempt in range(1, TRIES + 1):
+        try:
+            return _fetch_once(url, timeout)
+        except CUT_OFF:
+            if attempt == TRIES:
+                raise
+        time.sleep(PAUSE)
+
+
+def _fetch_once(url, timeout):
+    request = urllib.request.Request(url, headers={"User-Agent": "recurrent-networks-from-first-principles/1.0"})
+    try:
+        response = urllib.request.urlopen(request, timeout=timeout)
+    except urllib.error.URLError as error:  # what it wraps says more: a timeout, an unknown host
+        raise (error.reason if isinstance(error.reason, OSError) else error) from None
+    body, length = bytearray(), int(response.headers.get("Content-Length", 0))  # 0: the server does not say
+    with response, tqdm(total=length or None, unit="B", unit_scale=True, disable=not sys.stderr.isatty()) as bar:
+        while part := response.read(2**16):
+            body += part
+            bar.update(len(part))
+            if max(len(body), length) > LARGEST:
+                raise NoBookError(f"it is larger than {LARGEST:,} bytes")
+    if len(body) < length:  # a response that is read in parts does not notice
+        raise http.client.IncompleteRead(b"", length - len(body))
+    return bytes(body)
+
+
 def reason(error, timeout):
-    """One line that says why nothing came."""
+    """Why nothing came, in one line."""
     if isinstance(error, urllib.error.HTTPError):
-        return f"the server answers {error.code} {error.reason}"
-    if isinstance(error, http.client.IncompleteRead):
-        return f"the connection was cut off, {TRIES} times; {len(error.partial):,} bytes had come"
-    if isinstance(error, TimeoutError) or isinstance(getattr(error, "reason", None), TimeoutError):
-        return f"the server did not answer within {timeout:g} seconds, {TRIES} times"
-    if isinstance(error, urllib.error.URLError):
-        return f"no connection ({getattr(error.reason, 'strerror', None) or error.reason})"
-    return str(error) or type(error).__name__
+        line = f"the server answers {error.code} {error.reason}"
+    elif isinstance(error, TimeoutError):
+        line = f"no answer within {timeout:g} seconds, {TRIES} times"
+    elif isinstance(error, CUT_OFF):
+        line = f"the connection was cut off, {TRIES} times"
+    elif isinstance(error, OSError):
+        line = f"no connection ({error.strerror or error})"
+    else:
+        line = f"{type(error).__name__}: {error}"
+    return " ".join(line.split())
+
+
+def web_address(text):
+    """An argument type: an http:// or https:// address, without the slash at its end."""
+    if not re.fullmatch(r"https?://[!-.0-~][!-~]*", text):
+        raise ArgumentTypeError(f"{text!r} is not an address that begins with http:// or https://")
+    return text.rstrip("/")
 
 
 def build_parser():
     parser = Parser(__doc__.split("\n")[0])
-    names = "; ".join(f"{name}: {title} ({number})" for name, (number, title) in BOOKS.items())
-    parser.add_argument("name", help=f"{names}; tinyshakespeare; or the number of any other book")
+    parser.add_argument("name", nargs="?", metavar="NAME", help=f"{NAMES}; or the number of any book of Gutenberg's")
     parser.add_argument("--output", metavar="FILE", help="where to; none: assets/NAME.txt")
-    parser.add_argument("--mirror", default="https://www.gutenberg.org", help="Project Gutenberg or a mirror of it")
-    parser.add_argument("--timeout", type=positive_number, default=30.0, help="seconds to wait for an answer")
+    parser.add_argument(
+        "--mirror", type=web_address, metavar="URL", default="https://www.gutenberg.org", help="of Project Gutenberg"
+    )
+    parser.add_argument(
+        "--timeout", type=number_between(0, 3600, high_too=True), default=30.0, help="seconds of silence, then it fails"
+    )
+    parser.add_argument("--list", action="store_true", help="say what the names stand for, fetch nothing")
     return parser
 
 
 def main(argv=None):
     parser = build_parser()
     config = parser.parse_args(argv)
-    number, _ = BOOKS.get(config.name, (config.name, None))
+    if config.list:
+        for name, (number, title) in BOOKS.items():
+            print(f"{name:<15}  {number:>5}  {title}")
+        print(f"{'tinyshakespeare':<15}  {'':>5}  {SHAKESPEARE}")
+        return
     of_gutenberg = config.name != "tinyshakespeare"
-    if of_gutenberg and not re.fullmatch("[0-9]{1,6}", str(number)):
-        names = ", ".join([*BOOKS, "tinyshakespeare"])
-        parser.error(f"{config.name!r} is not one of {names}, nor the number of a Project Gutenberg book")
-    output = Path(config.output) if config.output else ASSETS / f"{config.name}.txt"
-    if output.exists():
+    number, _ = BOOKS.get(config.name, (config.name, None))
+    if of_gutenberg and not re.fullmatch("[1-9][0-9]{0,5}", str(number)):
+        given = "NAME is missing" if config.name is None else f"{config.name!r} is not known"
+        parser.error(f"{given}: give one of {NAMES}, or the number of a Project Gutenberg book")
+
+    output = Path(config.output or os.path.relpath(ASSETS / f"{config.name}.txt"))
+    if os.path.isdir(output):  # not output.is_dir(), which raises for a name too long
+        parser.error(f"--output {output} is a folder: give a file")
+    if not os.path.isdir(output.parent):
+        parser.error(f"--output {output}: there is no such folder")
+    if os.path.exists(output):
         print(f"{output} is there already")
         return
-    if not output.parent.is_dir():
-        parser.error(f"--output {output}: there is no such folder")
 
-    url = f"{config.mirror.rstrip('/')}/cache/epub/{number}/pg{number}.txt" if of_gutenberg else SHAKESPEARE
+    url = f"{config.mirror}/cache/epub/{number}/pg{number}.txt" if of_gutenberg else SHAKESPEARE
     try:
         text = text_of(fetch(url, config.timeout), of_gutenberg)
-        write_atomically(output, text)
     except KeyboardInterrupt:
-        sys.exit(130)
+        os._exit(130)  # sys.exit would clean up, and a bar that was interrupted while it was made complains then
     except NoBookError as error:
         sys.exit(f"{url} is no book: {error}; nothing was written")
     except (OSError, http.client.HTTPException, ValueError) as error:
         sys.exit(f"{url}: {reason(error, config.timeout)}; nothing was written")
-    print(f"{output}: {len(text)} characters, {len(set(text))} distinct; train on it with:")
-    print(f"python part3/train.py --txt_file {output}")
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # too late for Ctrl-C: it would leave a half-written file behind
+    try:
+        write_atomically(output, text)
+    except OSError as error:
+        sys.exit(f"{error}; nothing was written")
+    train = shlex.join(["python", "part3/train.py", "--txt_file", str(output)])
+    print(f"{output}: {len(text):,} characters, {len(set(text))} distinct; train on it: {train}")
 
 
 if __name__ == "__main__":

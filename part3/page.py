@@ -7,7 +7,7 @@ from bisect import bisect_right
 from html import escape
 
 EDGES = (0.5, 1, 2, 3, 4, 6, 8)  # bits, between the colours
-INK, PAPER = "#221c18", "#fffefb"
+INK, FAINT, PAPER = "#221c18", "#6a5f57", "#fffefb"
 # Pale to dark in even steps of lightness, so in any colour vision and in grey; (background, text), contrast ≥ 4.5.
 COLOURS = (
     (PAPER, INK),
@@ -29,20 +29,23 @@ body {
 }
 h1 { margin: 0; font-size: 1.9rem; font-weight: normal; line-height: 1.2; overflow-wrap: anywhere; }
 p { margin: 1rem 0; max-width: 38rem; line-height: 1.55; }
-.notes { max-width: none; font-size: .85rem; color: #6a5f57; overflow-wrap: anywhere; }
+.notes { max-width: none; font-size: .85rem; color: FAINT; overflow-wrap: anywhere; }
 dl { display: flex; flex-wrap: wrap; gap: 1rem 2rem; margin: 1.5rem 0; }
 dl div { display: flex; flex-direction: column-reverse; }
-dt { font-size: .85rem; line-height: 1.3; color: #6a5f57; }
+dt { font-size: .85rem; line-height: 1.3; color: FAINT; }
 dd { margin: 0; font-size: 1.35rem; line-height: 1.3; font-variant-numeric: tabular-nums lining-nums; }
 figure { margin: 1.5rem 0 0; padding-bottom: 1.75rem; border-bottom: 1px solid #ddd5cb; }
 table { width: 100%; border-collapse: collapse; table-layout: fixed; font-size: .8rem; line-height: 1.4; }
 td { height: 1.1rem; padding: 0; box-shadow: inset 0 0 0 1px #0001; }
 th { padding: .25rem 0 0; font-weight: normal; text-align: left; white-space: nowrap; }
-figcaption { margin-top: .5rem; font-size: .85rem; line-height: 1.4; color: #6a5f57; }
+figcaption { margin-top: .5rem; font-size: .85rem; line-height: 1.4; color: FAINT; }
 #text { margin-top: 1.75rem; white-space: pre-wrap; overflow-wrap: anywhere; tab-size: 4; }
 #text span { cursor: pointer; padding: .12em 0; border-radius: 1px; }
 #text span:hover, #text span:focus { outline: 2px solid #0072b2; outline-offset: 1px; }
-#text .newline::before { content: "⏎"; font-size: .7em; opacity: .6; }
+#text .newline::before { content: "⏎"; font-size: .7em; }
+#text .newline:not(.b3, .b4, .b5, .b6, .b7)::before { color: FAINT; } /* on darker ones it would be lost */
+sub { line-height: 0; }
+td, #text [data-p] { forced-color-adjust: none; }
 #card {
   position: absolute; z-index: 1; box-sizing: border-box; width: 15rem; padding: .6rem .8rem;
   font-size: .9rem; line-height: 1.5; font-variant-numeric: tabular-nums lining-nums; pointer-events: none;
@@ -60,12 +63,13 @@ figcaption { margin-top: .5rem; font-size: .85rem; line-height: 1.4; color: #6a5
   body { padding: 1.5rem 1rem 17rem; font-size: 1rem; }
   #card { position: fixed; inset: auto .5rem .5rem !important; width: auto; }
 }
+@media (max-width: 22rem) { table { font-size: .68rem; } }
 @media print {
   body { max-width: none; padding: 0; font-size: 10.5pt; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   #card, .hint { display: none; }
 }
 """
-STYLE = STYLE.replace("INK", INK).replace("PAPER", PAPER) + "\n".join(
+STYLE = STYLE.replace("INK", INK).replace("FAINT", FAINT).replace("PAPER", PAPER) + "\n".join(
     f".b{n} {{ background: {background}; color: {ink}; }}" for n, (background, ink) in enumerate(COLOURS)
 )
 

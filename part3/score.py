@@ -7,6 +7,7 @@ With --novelty, two texts are compared: no model is loaded and no score is print
 """
 
 import math
+import os
 import sys
 from pathlib import Path
 
@@ -114,26 +115,21 @@ def check(config):
                 raise ValueError(f"--{flag} is for a score, and --novelty prints none: leave one of them out")
         if config.novelty == config.txt_file == "-":
             raise ValueError("--txt_file and --novelty cannot both be standard input")
-    elif config.html and (Path(config.html).is_dir() or not Path(config.html).parent.is_dir()):
+    elif config.html is not None and (Path(config.html).is_dir() or not Path(config.html).parent.is_dir()):
         raise ValueError(f"--html {config.html} is not a file in a folder that exists")
 
 
-def main(argv=None):
-    parser = build_parser()
-    config = parser.parse_args(argv)
-    try:
-        check(config)
-        text = read(config.txt_file, config.encoding)
-        if config.novelty is not None:
-            return print_novelty(read(config.novelty, config.encoding), text)
-        trained = Trained(config.checkpoint)
-        model = trained.model().to(choose_device(config.device))
-        part = held_out(text, config.val_fraction)
-        ids = encode(part, trained.characters, config.unknown)
-        if len(ids) < 2:
-            raise ValueError(f"{config.txt_file}: {len(ids)} characters to score; at least 2 are needed")
-    except (ValueError, OSError) as error:
-        parser.error(error)
+def print_score(config):
+    """Print how well the model predicts the text, and write the page if asked for. Raises ValueError, OSError."""
+    text = read(config.txt_file, config.encoding)
+    trained = Trained(config.checkpoint)
+    if config.html and Path(config.html).resolve() in {Path(config.txt_file).resolve(), trained.path.resolve()}:
+        raise ValueError(f"--html {config.html} would overwrite what is read")
+    model = trained.model().to(choose_device(config.device))
+    part = held_out(text, config.val_fraction)
+    ids = encode(part, trained.characters, config.unknown)
+    if len(ids) < 2:
+        raise ValueError(f"{config.txt_file}: {len(ids)} characters to score; at least 2 are needed")
 
     title = "standard input" if config.txt_file == "-" else Path(config.txt_file).name
     if config.val_fraction is not None:
@@ -143,23 +139,38 @@ def main(argv=None):
         reading = "in one, the state carried"
     if len(ids) < len(part):
         print(f"{len(part) - len(ids)} characters that the model does not know were skipped")
+    count, nats, accuracy = score(model, ids, config.stretch)
+    facts = {
+        "characters predicted": f"{count:,}",
+        "nats per character": f"{nats:.4f}",
+        "bits per character": f"{nats / math.log(2):.4f}",
+        "perplexity": f"{math.inf if nats > 700 else math.exp(nats):.3f}",  # beyond, exp overflows
+        "accuracy": f"{accuracy:.4f}",
+    }
+    print(f"{title}: {len(ids):,} characters, read {reading}; {trained.path}, step {trained.step}")
+    for name, value in facts.items():
+        print(f"{name:20}  {value:>10}")
+    if config.html:
+        write_page(config, trained, model, ids, title, facts, reading)
+
+
+def main(argv=None):
+    parser = build_parser()
+    config = parser.parse_args(argv)
+    sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a character
     try:
-        count, nats, accuracy = score(model, ids, config.stretch)
-        facts = {
-            "characters predicted": f"{count:,}",
-            "nats per character": f"{nats:.4f}",
-            "bits per character": f"{nats / math.log(2):.4f}",
-            "perplexity": f"{math.exp(nats):.3f}",
-            "accuracy": f"{accuracy:.4f}",
-        }
-        print(f"{title}: {len(ids):,} characters, read {reading}; {trained.path}, step {trained.step}")
-        for name, value in facts.items():
-            print(f"{name:20}  {value:>10}")
-        if config.html:
-            write_page(config, trained, model, ids, title, facts, reading)
-    except (KeyboardInterrupt, BrokenPipeError):
+        check(config)
+        if config.novelty is None:
+            print_score(config)
+        else:
+            book, sample = (read(filename, config.encoding) for filename in (config.txt_file, config.novelty))
+            print_novelty(sample, book)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
         sys.exit(130)
-    except OSError as error:
+    except BrokenPipeError:  # who reads has enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (ValueError, OSError) as error:
         parser.error(error)
 
 
@@ -171,7 +182,7 @@ def write_page(config, trained, model, ids, title, facts, reading):
     if len(shown) < len(ids):
         notes += f" Shown are the first {len(shown):,} of {len(ids):,} characters; the figures are of all."
     page = surprise_page(title, facts, notes, trained.characters, shown, bits, likeliest, probabilities)
-    write_atomically(config.html, page)
+    write_atomically(config.html, page.encode(errors="replace"))  # a file's name need not be UTF-8
     print(f"{config.html}: the first {len(shown):,} of {len(ids):,} characters")
 
 

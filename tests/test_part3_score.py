@@ -5,9 +5,11 @@ import hashlib
 import html
 import json
 import math
+import os
 import shutil
 import string
 import subprocess
+import sys
 import unicodedata
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -24,7 +26,7 @@ from part3 import page, score
 from part3.dataset import TextDataset, encode
 from part3.novelty import longest_shared, share_found
 from part3.trained import Trained, build_model
-from tests.scripts import run
+from tests.scripts import run, start
 
 CHARACTERS = "".join(sorted(string.printable[:95] + "\n\t\0\x7f\x85\xa0\u0301\u202eé☃"))
 TEXT = "".join(CHARACTERS[i] for i in np.random.default_rng(0).integers(len(CHARACTERS), size=700))
@@ -145,7 +147,7 @@ def test_novelty_is_what_brute_force_finds(sample, book, n):
     assert share_found(sample, book, n) == pytest.approx(np.mean(found) if found else math.nan, nan_ok=True)
 
 
-def test_novelty_needs_no_model(text, tmp_path, capsys):
+def test_novelty_needs_no_model(text, tmp_path, capsys, monkeypatch):
     flags = ["--txt_file", text, "--checkpoint", "/no/such.pt", "--novelty"]
     sample = f"ÄÄÄÄ{TEXT[100:400]}ÖÖÖÖ"
     (tmp_path / "sample.txt").write_text(sample, newline="")
@@ -158,6 +160,8 @@ def test_novelty_needs_no_model(text, tmp_path, capsys):
         (tmp_path / "sample.txt").write_text(sample)
         status, out, _ = main(*flags, tmp_path / "sample.txt", capsys=capsys)
         assert status == 0 and "passage: 0 characters\n" in out and f"the sample has only {len(sample)}" in out
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")  # a terminal that cannot show TEXT
+    assert not (TEXT[:60] + TEXT[-60:]).isascii()
     with open(text) as file:
         status, out, err = run("part3/score.py", *flags, "-", stdin=file)
     assert status == 0 and "longest shared passage: 700 characters" in out and "1.0000 of 681" in out, err
@@ -180,6 +184,9 @@ def test_novelty_needs_no_model(text, tmp_path, capsys):
         (["--device", "cuda:99"], "cuda:99"),
         (["--html", "/no/such/page.html"], "/no/such/page.html"),
         (["--html", "/"], "--html / "),
+        (["--html", ""], "--html "),
+        (["--html", "TXT"], "overwrite"),
+        (["--html", "CHECKPOINT"], "overwrite"),
         (["--novelty", "/no/such.txt"], "/no/such.txt"),
         (["--novelty", "TXT", "--html", "page.html"], "--html"),
         (["--novelty", "-", "--txt_file", "-"], "standard input"),
@@ -188,7 +195,7 @@ def test_novelty_needs_no_model(text, tmp_path, capsys):
 def test_bad_input_costs_one_line(checkpoint, text, tmp_path, capsys, flags, named):
     (tmp_path / "odd.txt").write_bytes(TEXT.encode() + b"!" * (len(TEXT.encode()) % 2 == 0))  # no whole 16-bit units
     (tmp_path / "cut.pt").write_bytes(checkpoint.read_bytes()[:-500])
-    places = {"TXT": text, "CUT": tmp_path / "cut.pt"}
+    places = {"TXT": text, "CUT": tmp_path / "cut.pt", "CHECKPOINT": checkpoint}
     source = tmp_path / "odd.txt" if "utf-16" in flags else text
     flags = [places.get(flag, flag) for flag in flags]
     status, out, err = main("--txt_file", source, "--checkpoint", checkpoint, *flags, capsys=capsys)
@@ -226,6 +233,24 @@ def test_standard_input_is_read_as_a_file_is(checkpoint, tmp_path, raw):
     with open(tmp_path / "text") as file:
         status, out, err = run("part3/score.py", *flags[:3], "ascii", "--txt_file", "-", stdin=file)
     assert (status, out, err.count("\n")) == (2, "", 1) and "standard input" in err
+
+
+def test_it_ends_quietly_on_ctrl_c_and_when_nobody_reads(checkpoint, text, monkeypatch, capsys):
+    process = start("part3/score.py", "--txt_file", text, "--checkpoint", checkpoint)
+    process.stdout.close()
+    assert (process.wait(timeout=60), process.stderr.read()) == (0, "")
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(score, "read", interrupted)
+    assert main("--txt_file", "-", "--checkpoint", checkpoint, capsys=capsys) == (130, "", "")
+
+
+def test_a_perplexity_beyond_all_numbers(checkpoint, text, monkeypatch, capsys):
+    monkeypatch.setattr(score, "score", lambda *_: (699, 1e4, 0.0))
+    status, out, _ = main("--txt_file", text, "--checkpoint", checkpoint, capsys=capsys)
+    assert status == 0 and printed(out)["perplexity"] == math.inf
 
 
 class Cells(HTMLParser):
@@ -328,6 +353,8 @@ def test_colours_darken_and_every_text_stands_out():
     for background, (_, ink) in zip(backgrounds, page.COLOURS, strict=True):
         low, high = sorted((background, luminance(ink)))
         assert (high + 0.05) / (low + 0.05) >= 4.5
+    faintest = backgrounds[2]  # the darkest that bears the faint sign of a newline
+    assert (faintest + 0.05) / (luminance(page.FAINT) + 0.05) >= 4.5
 
 
 def test_a_long_text_is_shown_in_part_and_stays_small(checkpoint, tmp_path, capsys):
@@ -341,6 +368,15 @@ def test_a_long_text_is_shown_in_part_and_stays_small(checkpoint, tmp_path, caps
     assert content.count("<span") == 20_000 and len(content.encode()) < 5e6
     assert f"<dd>{printed(out)['nats per character']:.4f}</dd>" in content
     assert "best.pt, step 1" in content and str(tmp_path) not in content and "long.txt" in content
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="this system has no file names that are not UTF-8")
+def test_a_file_name_that_is_not_utf_8(checkpoint, tmp_path, capsys):
+    path = tmp_path / os.fsdecode(b"caf\xe9.txt")
+    path.write_text("abc")
+    status, out, err = main("--txt_file", path, "--checkpoint", checkpoint, "--html", tmp_path / "p", capsys=capsys)
+    assert status == 0 and out.startswith("caf\\udce9.txt: 3 characters"), err
+    assert "<h1>caf?.txt</h1>" in (tmp_path / "p").read_text()
 
 
 PROBE = """
