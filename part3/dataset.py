@@ -1,6 +1,7 @@
 """A book as one tensor of character ids, and two ways to draw training batches from it."""
 
 import hashlib
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -33,14 +34,17 @@ class TextDataset(Dataset):
 
     def __init__(self, filename, seq_length, encoding="utf-8", val_fraction=0.1):
         text = read_text(filename, encoding)
-        self.digest = hashlib.sha256(code_points(text).tobytes()).hexdigest()
-        vocabulary, ids = np.unique(code_points(text), return_inverse=True)
-        self.characters = vocabulary.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+        points = code_points(text)
+        self.digest = hashlib.sha256(points.tobytes()).hexdigest()
+        occurs = np.zeros(sys.maxunicode + 1, dtype=bool)
+        occurs[points] = True
+        self.characters = "".join(map(chr, np.flatnonzero(occurs)))
+        ids = (occurs.cumsum(dtype=np.int32) - 1)[points]
         self.vocab_size = len(self.characters)
         self.seq_length = seq_length
 
         cut = len(ids) - round(val_fraction * len(ids))
-        ids = torch.from_numpy(ids.astype(np.int32))
+        ids = torch.from_numpy(ids)
         self.training, self.held_out = ids[:cut], ids[cut:]
         if len(self.training) < seq_length + 1 or (val_fraction > 0 and len(self.held_out) < 2):
             raise ValueError(

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-CHARACTERS_AT_ONCE = 8192  # keeps the memory small, however long the text
+CHARACTERS_AT_ONCE = 8192  # of all stretches together; one of each at the least
 
 
 @torch.no_grad()

@@ -86,13 +86,15 @@ def score(model, ids, stretch=None):
 def expectations(model, ids, stretch=None):
     """For each character predicted (M of them): its surprise in bits (M,), the ids of the likeliest and their
     probabilities (M, LIKELIEST), fewer for a smaller vocabulary; arguments as in `predictions`."""
+    stretch = min(stretch or len(ids), len(ids) - 1)
     parts = []
-    for logits, targets in predictions(model, ids, stretch):
-        log_p = logits.log_softmax(dim=2)  # (B, t, V)
-        bits = -log_p.gather(2, targets[..., None])[..., 0] / math.log(2)
-        best = log_p.topk(min(LIKELIEST, log_p.shape[2]), dim=2)
-        parts.append((bits, best.indices, best.values.exp()))
-    return [torch.cat(part, dim=1).flatten(0, 1) for part in zip(*parts, strict=True)]
+    for start in range(0, (len(ids) - 1) // stretch * stretch, stretch):  # one after the other, in the text's order
+        for logits, targets in predictions(model, ids[start : start + stretch + 1]):
+            log_p = logits[0].log_softmax(dim=1)  # (t, V)
+            bits = -log_p.gather(1, targets[0][:, None])[:, 0] / math.log(2)
+            best = log_p.topk(min(LIKELIEST, log_p.shape[1]), dim=1)
+            parts.append((bits, best.indices, best.values.exp()))
+    return [torch.cat(part) for part in zip(*parts, strict=True)]
 
 
 def print_novelty(sample, book):
