@@ -13,7 +13,6 @@ from pathlib import Path
 if not __package__:  # run as `python part3/train.py`: import from the checkout, not from part3/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -23,7 +22,6 @@ from common.checkpoint import write_checkpoint
 from common.clock import Clock
 from common.device import choose_device
 from common.ending import DivergedError, run_to_the_end
-from common.files import write_atomically
 from common.memory import keep_freed_memory
 from common.progress import Progress
 from common.random_state import TorchRandom
@@ -31,14 +29,13 @@ from common.run_folder import RunFolder
 from common.stop import StopFlag
 from part3.dataset import ParallelStreams, RandomSentences, TextDataset
 from part3.evaluation import evaluate
-from part3.sampling import Writer, write
+from part3.samples import greedy_sample, write_table
 from part3.trained import BEST, Trained, build_model
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLERS = {"sentences": RandomSentences, "streams": ParallelStreams}
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "rmsprop": torch.optim.RMSprop}
 COLUMNS = ("step", "train_loss", "heldout_loss", "heldout_bpc", "learning_rate", "cpu_seconds", "wall_seconds")
-SAMPLE_LENGTH = 30  # characters, question (b)
 NUM_STRETCHES = 16  # of the held-out part, read side by side while training: faster, and a little higher
 
 
@@ -100,16 +97,6 @@ def learning_rate_at(step, config):
     if config.schedule == "step":
         return config.learning_rate * config.learning_rate_decay ** (step // config.learning_rate_step)
     return config.learning_rate * (0.02 + 0.98 * (1 + math.cos(math.pi * step / config.train_steps)) / 2)
-
-
-def greedy_sample(model, dataset, step, seed):
-    """A record of what the model writes greedily behind a first character drawn at random (question (b))."""
-    rng = np.random.default_rng([seed, step])
-    first = rng.integers(dataset.vocab_size)
-    writer = Writer(model.state_dict())
-    ids = [int(i[0]) for i in write(writer, [first], SAMPLE_LENGTH - 1, rng, temperature=0)]
-    text = dataset.convert_to_string([first, *ids])
-    return {"step": step, "temperature": 0, "first": text[0], "text": text}
 
 
 def ended_by(config, values, clock):
@@ -248,15 +235,6 @@ def open_summary(path):
     return SummaryWriter(path)
 
 
-def write_samples(run):
-    """Write samples.md: five samples evenly spaced over the training so far (question (b))."""
-    records = run.notes("samples")
-    chosen = [records[round(n * (len(records) - 1) / 4)] for n in range(5)] if len(records) >= 5 else records
-    rows = [f"| {record['step']} | `{record['text']!r}` |" for record in chosen]
-    lines = ["| step | greedy sample behind a random first character |", "|---|---|", *rows]
-    write_atomically(run.path / "samples.md", "\n".join(lines) + "\n")
-
-
 def main(argv=None):
     parser = build_parser()
     config = parser.parse_args(argv)
@@ -294,7 +272,7 @@ def main(argv=None):
     advice = f"a lower --learning_rate (now {config.learning_rate:g}) or --max_norm (now {config.max_norm:g})"
     summary = open_summary(config.summary_path) if config.summary_path else None
     result = run_to_the_end(lambda: train(config, dataset, run, stop, summary), run, stop, again, advice)
-    write_samples(run)
+    write_table(run)
     loss = result["heldout_loss"]
     measured = (
         f"held-out loss {loss:.4f} nats ({loss / math.log(2):.4f} bits) per character" if loss else "nothing held out"
