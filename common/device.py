@@ -1,6 +1,18 @@
 """Which processor computes."""
 
+import os
+
 import torch
+
+
+def limit_threads():
+    """Compute on one CPU thread, unless OMP_NUM_THREADS in the environment says how many.
+
+    More threads change the order of sums, and so the numbers; and threads that wait for each other on a busy machine
+    make small models many times slower.
+    """
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1)
 
 
 def choose_device(name):

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 
 from common.arguments import Parser, number_between, whole_number
-from common.device import choose_device
+from common.device import choose_device, limit_threads
 from common.files import write_atomically
 from part3.dataset import encode, read_text
 from part3.evaluation import predictions
@@ -159,6 +159,7 @@ def print_score(config):
 def main(argv=None):
     parser = build_parser()
     config = parser.parse_args(argv)
+    limit_threads()
     sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a character
     try:
         check(config)

@@ -20,7 +20,7 @@ from torch import nn
 from common.arguments import Parser, number_between, positive_number, whole_number
 from common.checkpoint import write_checkpoint
 from common.clock import Clock
-from common.device import choose_device
+from common.device import choose_device, limit_threads
 from common.ending import DivergedError, run_to_the_end
 from common.memory import keep_freed_memory
 from common.progress import Progress
@@ -241,6 +241,7 @@ def main(argv=None):
     if config.resume and config.output_dir is None:
         parser.error("--resume needs --output_dir, the folder of the run to go on with")
     keep_freed_memory()
+    limit_threads()
     stop = StopFlag()
     try:
         choose_device(config.device)
