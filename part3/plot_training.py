@@ -86,19 +86,36 @@ def figure(runs, references):
 
 
 def table(folders):
-    """Where the runs ended, a Markdown table with a row for each; a run that has not ended has none."""
-    lines = [
-        "| run | updates, best at | held out: nats (bits), state carried | blocks of 256 from zero | CPU s |",
-        "|---|---|---|---|---|",
-    ]
+    """Where the runs ended, a Markdown table: a row for each run, then one for the mean of the seeds of a name.
+
+    A run that has not ended, or held nothing out, has no row.
+    """
+    results = defaultdict(dict)
     for folder in sorted(map(Path, folders)):
         if (folder / "result.json").exists():
             result = json.loads((folder / "result.json").read_text())
-            losses = (result["heldout_loss"], result["heldout_loss_blocks"])
-            carried, blocks = (f"{loss:.4f} ({loss / math.log(2):.4f})" for loss in losses)
-            updates = f"{result['steps']}, {result['best_step']}"
-            lines.append(f"| {folder.name} | {updates} | {carried} | {blocks} | {result['cpu_seconds']:.0f} |")
+            if result["heldout_loss"] is not None:
+                results[re.sub(r"_seed\d+$", "", folder.name)][folder.name] = result
+    lines = [
+        "| run | updates | held out: nats, state carried | bits | nats, blocks of 256 from a zero state | CPU s |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, runs in results.items():
+        groups = [*((run, [result]) for run, result in runs.items()), (f"{name}, mean", list(runs.values()))]
+        for label, group in groups if len(runs) > 1 else groups[:1]:
+            carried = _spread([result["heldout_loss"] for result in group], 4)
+            bits = _spread([result["heldout_loss"] / math.log(2) for result in group], 3)
+            blocks = _spread([result["heldout_loss_blocks"] for result in group], 4)
+            updates = _spread([result["steps"] for result in group], 0)
+            seconds = _spread([result["cpu_seconds"] for result in group], 0)
+            lines.append(f"| {label} | {updates} | {carried} | {bits} | {blocks} | {seconds} |")
     return "\n".join(lines)
+
+
+def _spread(values, digits):
+    """The mean, with lowest and highest behind it if they differ."""
+    low, mean, high = (f"{value:,.{digits}f}" for value in (min(values), statistics.fmean(values), max(values)))
+    return mean if low == high else f"{mean} ({low} to {high})"
 
 
 def reference(text):

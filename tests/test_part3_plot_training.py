@@ -39,8 +39,8 @@ def test_the_script_draws_and_prints(runs, tmp_path):
     status, out, err = run("part3/plot_training.py", *runs, "--output", picture, "--reference", "1.9=chance")
     assert status == 0, err
     assert picture.read_bytes().startswith(b"\x89PNG")
-    assert [line.split("|")[1].strip() for line in out.splitlines()[2:]] == ["a_seed0", "a_seed1"]
-    assert "1.5000 (2.1640)" in out and "1.6000 (2.3083)" in out
+    assert [line.split("|")[1].strip() for line in out.splitlines()[2:]] == ["a_seed0", "a_seed1", "a, mean"]
+    assert "| 1.5000 | 2.164 | 1.6000 | 9 |" in out
 
 
 @pytest.mark.parametrize(
