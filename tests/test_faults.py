@@ -209,9 +209,12 @@ def limit_files_to(size):
     return limit
 
 
-def test_a_full_disk_is_one_line_and_the_old_checkpoint_goes_on(tmp_path):
+@pytest.mark.parametrize("kind", ["palindromes", "sentences", "streams"])
+def test_a_full_disk_is_one_line_and_the_old_checkpoint_goes_on(tmp_path, kind):
     """The first checkpoint (no optimizer state yet) fits under the limit, the next does not."""
     flags = ["part1/train.py", "--num_hidden", 64, "--patience", 0, "--eval_every", 10, "--train_steps", 30]
+    if kind != "palindromes":
+        flags = small(kind, 30)
     assert run(*flags, "--output_dir", tmp_path / "whole")[0] == 0
     size = (tmp_path / "whole/checkpoint.pt").stat().st_size - 1
     status, _, err = run(*flags, "--output_dir", tmp_path / "run", preexec_fn=limit_files_to(size))

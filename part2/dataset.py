@@ -1,0 +1,173 @@
+"""Tasks for the time gate: the adding problem, and sine waves told apart by their period.
+
+Both are endless random streams, drawn a batch at a time, with one interface:
+
+    x, t, lengths, target = task.batch(batch_size)
+
+    x        (B, T, task.input_dim) float32, what the network reads
+    t        (B, T) float64, time stamps for the gate; None: the steps 1, 2, …, T
+    lengths  (B,) int64, 1 to T, steps before the padding at the end; None: all T
+    target   (B, 1) float32 to predict where `task.regression` is True, else (B,) int64, 0 to task.num_outputs - 1
+"""
+
+import math
+
+import numpy as np
+import torch
+
+ADDING_BASELINE = 1 / 6  # MSE of always answering 1
+PERIODS = (1, 100)  # ms, class 0
+TARGET_PERIODS = (5, 6)  # ms, class 1, left out of class 0
+DURATIONS = (15, 125)  # ms; a wave starts and ends between 0 and 125 ms
+POINTS = (15, 125)  # asynchronous samples of a wave, the last number excluded, as in the notebook
+RESOLUTION = {"standard": 1.0, "high": 0.1, "asynchronous": None}  # ms from sample to sample
+
+
+class _Stream:
+    """A random stream of its own for training and for held-out data, whose position can be saved.
+
+    Held out means drawn from another seed sequence, not from other sequences: the numbers are continuous (two
+    sequences of even ten float32 values agree with probability 2^-200 or so), so unlike palindromes none comes twice,
+    in training or across, and nothing can be learned by heart.
+    """
+
+    def __init__(self, seed, held_out):
+        self.held_out = bool(held_out)
+        # held_out first: numpy splits a seed ≥ 2^32 into words, and [seed, held_out] could then meet another seed's.
+        self.rng = np.random.default_rng([self.held_out, seed])
+
+    def state_dict(self):
+        """Position in the random stream, plain values; to go on bit by bit, ask for batches of the same sizes."""
+        return {"rng": self.rng.bit_generator.state}
+
+    def load_state_dict(self, state):
+        self.rng.bit_generator.state = state["rng"]
+
+
+class AddingProblem(_Stream):
+    """Add the two marked ones of T random numbers.
+
+        value   .31 .87 .05 .62 .44 …       U(0, 1)
+        marker   0   1   0   0   1  …       target .87 + .44
+
+    The definition of Le, Jaitly & Hinton 2015: T is fixed, the two marks lie at any two different steps, all pairs
+    alike. Departures from Hochreiter & Schmidhuber 1997, who posed the problem: there values are from U(-1, 1), the
+    length varies by a tenth, the first mark is among the first ten steps, and the target is scaled to 0 to 1.
+
+    Always answering 1, the mean, gives a mean squared error of 2 · 1/12 = 1/6 ≈ 0.167 (`ADDING_BASELINE`), the
+    variance of a sum of two U(0, 1); nothing that ignores the markers or the values does better. (The 0.1767 printed
+    by Le et al. and copied since is a slip.)
+
+    Args:
+        T: steps, ≥ 2.
+        seed: whole number ≥ 0; the training and the held-out stream of one seed differ.
+        held_out: draw the held-out stream instead of the training one.
+
+    Raises ValueError if T < 2 or seed < 0.
+    """
+
+    input_dim, num_outputs, regression = 2, 1, True
+
+    def __init__(self, T, seed=0, held_out=False):
+        if T < 2:
+            raise ValueError(f"T {T}: two numbers to add take at least 2 steps")
+        super().__init__(seed, held_out)
+        self.T = T
+
+    def batch(self, batch_size):
+        """x (B, T, 2), value and marker, None, None, target (B, 1), not (B,): an MSE against (B, 1) won't broadcast.
+
+        Raises ValueError if batch_size < 1.
+        """
+        B, T = _checked(batch_size), self.T
+        rows = np.arange(B)
+        first = self.rng.integers(T, size=B)
+        second = (first + self.rng.integers(1, T, size=B)) % T
+        x = np.zeros((B, T, 2), dtype=np.float32)
+        x[:, :, 0] = self.rng.random((B, T), dtype=np.float32)
+        x[rows, first, 1] = x[rows, second, 1] = 1
+        target = x[rows, first, 0] + x[rows, second, 0]
+        return torch.from_numpy(x), None, None, torch.from_numpy(target[:, None])
+
+
+class FrequencyDiscrimination(_Stream):
+    """Tell sine waves with a period of 5 to 6 ms (class 1) from faster and slower ones (class 0).
+
+    The task of Neil, Pfeiffer & Liu 2016, section 3.1, with the numbers of their program (public_plstm, freq_task.py),
+    which their notebook's results stand on. All times in ms:
+
+        period    class 1: U(5, 6); class 0: log-uniform on (1, 5) and (6, 100)
+        phase     U(0, 2π), amplitude 1, no noise
+        duration  U(15, 125), start U(0, 125 - duration)
+        samples   "standard"      every 1 ms from the start: 16 to 125 of them
+                  "high"          every 0.1 ms: 151 to 1250
+                  "asynchronous"  15 to 124 of them, however long the wave, at sorted U(start, start + duration)
+
+    Departures from their program:
+    - It pads sequences on the left; here they are padded at the end, as `TimeGatedLSTM.forward` has it. The network
+      reads the same samples at the same times, as their padding is masked.
+    - Class 0 there is log-uniform on all of (1, 100), and the 4 % that fall between 5 and 6 are called class 1, so
+      that 52 % are; here they are left out. Classes are balanced: half of a batch each, in random order, and in an
+      odd batch a coin decides which has one more.
+    - Phases there are U(0, duration) radians, uniform but for the last turn begun. Time stamps there are float32.
+
+    The sample values are all x has: a network without a gate is to be given t as a second input, as in the paper.
+
+    Args:
+        sampling: "standard", "high" or "asynchronous".
+        seed: whole number ≥ 0; the training and the held-out stream of one seed differ.
+        held_out: draw the held-out stream instead of the training one.
+
+    Raises ValueError for another `sampling`, and if seed < 0.
+    """
+
+    input_dim, num_outputs, regression = 1, 2, False
+
+    def __init__(self, sampling="standard", seed=0, held_out=False):
+        if sampling not in RESOLUTION:
+            raise ValueError(f"sampling {sampling!r} is unknown: choose from {', '.join(RESOLUTION)}")
+        super().__init__(seed, held_out)
+        self.sampling = sampling
+
+    def batch(self, batch_size):
+        """x (B, T, 1), t (B, T) in ms, lengths (B,), target (B,): T is the longest of this batch; padding is 0.
+
+        Raises ValueError if batch_size < 1.
+        """
+        B = _checked(batch_size)
+        target = (self.rng.permutation(B) + self.rng.integers(2)) % 2
+        period = self._periods(target)
+        phase = self.rng.uniform(0, 2 * math.pi, B)
+        duration = self.rng.uniform(*DURATIONS, B)
+        start = self.rng.uniform(0, DURATIONS[1] - duration)
+        t, lengths = self._times(start, duration)
+        padding = np.arange(t.shape[1]) >= lengths[:, None]
+        t[padding] = 0
+        x = np.sin(2 * math.pi * t / period[:, None] + phase[:, None])
+        x[padding] = 0
+        x = torch.from_numpy(x.astype(np.float32)[..., None])
+        return x, torch.from_numpy(t), torch.from_numpy(lengths), torch.from_numpy(target)
+
+    def _periods(self, target):
+        """A period in ms for each of the classes `target` (B,)."""
+        shortest, longest, low, high = map(math.log, PERIODS + TARGET_PERIODS)
+        other = self.rng.uniform(shortest, longest - (high - low), len(target))
+        other += (high - low) * (other > low)  # skips 5 to 6
+        return np.where(target == 1, self.rng.uniform(*TARGET_PERIODS, len(target)), np.exp(other))
+
+    def _times(self, start, duration):
+        """Time stamps (B, T) of waves from start (B,) that last duration (B,), rising up to lengths (B,)."""
+        step = RESOLUTION[self.sampling]
+        if step is not None:
+            lengths = np.ceil(duration / step).astype(np.int64)
+            return start[:, None] + step * np.arange(lengths.max()), lengths
+        lengths = self.rng.integers(*POINTS, size=len(start))
+        u = self.rng.random((len(start), lengths.max()))
+        u[np.arange(u.shape[1]) >= lengths[:, None]] = 1  # sorted to the end, where the padding is
+        return start[:, None] + duration[:, None] * np.sort(u, axis=1), lengths
+
+
+def _checked(batch_size):
+    if batch_size < 1:
+        raise ValueError(f"batch_size {batch_size}: a batch has at least one sequence")
+    return batch_size
