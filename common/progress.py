@@ -35,5 +35,5 @@ class Progress:
         if self.lines and time.monotonic() - self.said >= SECONDS_BETWEEN_LINES:
             self.said = time.monotonic()
             left = (self.said - self.started) / (self.done - self.done_before) * (self.total - self.done)
-            left = tqdm.format_interval(left)
-            print(f"{self.unit} {self.done}/{self.total}, about {left} left  {self.note}", file=sys.stderr, flush=True)
+            count = f"{self.unit} {self.done}/{self.total}, at most {tqdm.format_interval(left)} left"
+            print(f"{count}  {self.note}", file=sys.stderr, flush=True)

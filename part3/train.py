@@ -37,6 +37,10 @@ SAMPLERS = {"sentences": RandomSentences, "streams": ParallelStreams}
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "rmsprop": torch.optim.RMSprop}
 COLUMNS = ("step", "train_loss", "heldout_loss", "heldout_bpc", "learning_rate", "cpu_seconds", "wall_seconds")
 NUM_STRETCHES = 16  # of the held-out part, read side by side while training: faster, and a little higher
+MAY_CHANGE = {  # settings of a run that goes on; a cosine needs to know its end beforehand
+    "step": ("device", "max_minutes", "patience", "txt_file", "train_steps"),
+    "cosine": ("device", "max_minutes", "patience", "txt_file"),
+}
 
 
 def build_parser():
@@ -203,7 +207,7 @@ def train(config, dataset, run, stop=False, summary=None):
                 speed = (step - start_step) * config.batch_size / (time.monotonic() - start)
                 note = (
                     f"{datetime.now():%Y-%m-%d %H:%M}, batch size {config.batch_size}, {speed:.0f} examples/s, "
-                    f"accuracy {accuracy:.2f}, loss {train_loss:.3f}"
+                    f"accuracy {accuracy:.2f}, loss {train_loss:.3f}, best held out {values['best_loss']:.3f}"
                 )
             if step % config.sample_every == 0:
                 with clock.paused():
@@ -252,14 +256,7 @@ def main(argv=None):
             {**settings_of(config), "text": dataset.digest},
             COLUMNS,
             resume=config.resume,
-            # A cosine needs to know its end beforehand.
-            may_change=(
-                "device",
-                "max_minutes",
-                "patience",
-                "txt_file",
-                *["train_steps"] * (config.schedule == "step"),
-            ),
+            may_change=MAY_CHANGE[config.schedule],
             default=ROOT / f"results/part3/{Path(config.txt_file).stem}",
         )
     except (ValueError, OSError, RuntimeError) as error:
