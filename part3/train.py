@@ -207,8 +207,10 @@ def train(config, dataset, run, stop=False, summary=None):
                 speed = (step - start_step) * config.batch_size / (time.monotonic() - start)
                 note = (
                     f"{datetime.now():%Y-%m-%d %H:%M}, batch size {config.batch_size}, {speed:.0f} examples/s, "
-                    f"accuracy {accuracy:.2f}, loss {train_loss:.3f}, best held out {values['best_loss']:.3f}"
+                    f"accuracy {accuracy:.2f}, loss {train_loss:.3f}"
                 )
+                if math.isfinite(values["best_loss"]):
+                    note += f", best held out {values['best_loss']:.3f}"
             if step % config.sample_every == 0:
                 with clock.paused():
                     run.note("samples", greedy_sample(model, dataset, step, config.seed))
