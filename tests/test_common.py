@@ -134,7 +134,7 @@ def test_progress_says_lines_where_there_is_no_terminal(capsys, monkeypatch):
         progress.advance("loss 1.5")
         progress.advance()
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 2 and lines[0].startswith("step 7/9, about 00:0") and lines[1].endswith("loss 1.5")
+    assert len(lines) == 2 and lines[0].startswith("step 7/9, at most 00:0") and lines[1].endswith("loss 1.5")
 
 
 def test_progress_can_be_silent(capsys, monkeypatch):
