@@ -15,6 +15,8 @@ from pathlib import Path
 if not __package__:  # run as `python part3/plot_training.py`: import from the checkout, not from part3/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from matplotlib.ticker import LogLocator
+
 from common.arguments import Parser, positive_number
 from common.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILION, new_figure, save_figure
 
@@ -46,7 +48,7 @@ def across_seeds(runs, column):
 
 def figure(runs, references):
     """Loss against updates (left) and CPU time (right): held out thick, training thin, best points as stars."""
-    fig, axes = new_figure(1, 2, sharey=True, height=4.2)
+    fig, axes = new_figure(1, 2, sharey=True, height=4.4)
     for (name, seeds), (colour, line) in zip(runs.items(), LOOKS, strict=False):
         label = f"{name.replace('_', ' ')} ({len(seeds)} seed{'s' * (len(seeds) > 1)})"
         for column, width, dash, alpha in (("heldout_loss", 1.8, line, 1), ("train_loss", 0.8, line, 0.55)):
@@ -71,14 +73,16 @@ def figure(runs, references):
     axes[0].set_xlabel("updates")
     axes[1].set_xlabel("CPU minutes of training (logarithmic)")
     axes[1].set_xscale("log")
+    axes[1].xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes[1].xaxis.set_major_formatter("{x:g}")
+    axes[1].xaxis.set_minor_formatter("")
     axes[0].set_ylabel("cross-entropy (nats per character)")
     bottom = min(row["train_loss"] for seeds in runs.values() for rows in seeds for row in rows)
     axes[0].set_ylim(bottom - 0.05, 1.75 * min(map(min, best.values())))
     axes[1].legend(loc="upper right")
     found = "; ".join(f"{name.replace('_', ' ')} {statistics.fmean(losses):.3f}" for name, losses in best.items())
     fig.suptitle(
-        f"Best held-out loss, mean over seeds: {found} nats per character\n"
+        f"Best held-out loss while training, nats per character, mean over seeds:\n{found}\n"
         "thick: held out, band: lowest to highest seed, star: best; thin: training batches, mean over seeds",
         fontsize=9.5,
     )
