@@ -1,6 +1,6 @@
-"""Tasks for the time gate: the adding problem, and sine waves told apart by their period.
+"""Tasks for the time gate: part 1's palindromes, the adding problem, and sine waves told apart by their period.
 
-Both are endless random streams, drawn a batch at a time, with one interface:
+All are endless random streams, drawn a batch at a time, with one interface:
 
     x, t, lengths, target = task.batch(batch_size)
 
@@ -14,6 +14,8 @@ import math
 
 import numpy as np
 import torch
+
+from part1.dataset import PalindromeDataset, encode
 
 ADDING_BASELINE = 1 / 6  # MSE of always answering 1
 PERIODS = (1, 100)  # ms, class 0
@@ -42,6 +44,20 @@ class _Stream:
 
     def load_state_dict(self, state):
         self.rng.bit_generator.state = state["rng"]
+
+
+class Palindromes(PalindromeDataset):
+    """Part 1's palindromes of T digits, one-hot: all but the last are read, the last is to be said.
+
+    Arguments, errors, and which palindromes are held out: as part 1's PalindromeDataset.
+    """
+
+    input_dim, num_outputs, regression = 10, 10, False
+
+    def batch(self, batch_size):
+        """x (B, T - 1, 10), None, None, target (B,)."""
+        digits, target = super().batch(batch_size)
+        return encode(digits, self.input_dim), None, None, target
 
 
 class AddingProblem(_Stream):

@@ -68,7 +68,7 @@ class TimeGate(nn.Module):
             raise ValueError(f"learn is {learn!r}, not a collection of names among {', '.join(PARAMETERS)}")
         if not 0 <= leak <= 1:
             raise ValueError(f"leak is {leak}, not from 0 to 1")
-        H = num_hidden
+        self.num_hidden = H = num_hidden
         if tau is None:
             tau = torch.empty(H, dtype=torch.float64).uniform_(0, 3).exp()
         tau = _per_unit("tau", tau, H, *TAU_LIMITS)
@@ -111,6 +111,18 @@ class TimeGate(nn.Module):
         return openness(t[..., None], self.tau, self.s, self.r_on, leak, dtype)
 
 
+class AlwaysOpen(nn.Module):
+    """The gate of a plain LSTM, k = 1 for each of H units at any time: TimeGatedLSTM with it is part 1's LSTM."""
+
+    def __init__(self, num_hidden):
+        super().__init__()
+        self.num_hidden = num_hidden
+
+    def forward(self, t, dtype=torch.float64):
+        """Ones (T, 1), or (B, T, 1), for time stamps t, (T,) or (B, T)."""
+        return torch.ones((*t.shape, 1), dtype=dtype, device=t.device)
+
+
 def _per_unit(name, value, H, low, high):
     """value, a number or (H,), as a new float64 tensor (H,); ValueError if it is not that, or outside low to high."""
     value = torch.as_tensor(value, dtype=torch.float64).detach()
@@ -133,7 +145,7 @@ class TimeGatedLSTM(LSTM):
 
     Args:
         input_dim, num_hidden, num_classes, init, max_length: as part 1's LSTM; the same seed draws the same weights.
-        gate: a TimeGate of num_hidden units; None takes `TimeGate(num_hidden)`.
+        gate: a TimeGate or AlwaysOpen of num_hidden units; None takes `TimeGate(num_hidden)`.
         equation_15: "assignment", tanh of the gated cell c, as printed, or "paper", tanh of the candidate c̃, as in
                      Neil, Pfeiffer & Liu 2016. They differ where 0 < k < 1.
 
@@ -156,8 +168,8 @@ class TimeGatedLSTM(LSTM):
             raise ValueError(f"equation_15 {equation_15!r} is unknown: choose from {', '.join(EQUATION_15)}")
         self.equation_15 = equation_15
         self.gate = TimeGate(num_hidden) if gate is None else gate
-        if self.gate.log_tau.shape != (num_hidden,):
-            raise ValueError(f"the gate is for {len(self.gate.log_tau)} units, the network has {num_hidden}")
+        if self.gate.num_hidden != num_hidden:
+            raise ValueError(f"the gate is for {self.gate.num_hidden} units, the network has {num_hidden}")
 
     def step(self, x_t, h, c, k_t, joined):
         """Equations 4-7 and 13-16 for columns: x_t (D, B), h and c (H, B), or None for zeros, openness k_t (H, B or 1).

@@ -30,9 +30,12 @@ TEXT = [
     *("--lstm_num_hidden", 16, "--embedding_dim", 8, "--dropout_keep_prob", 0.8, "--batch_size", 8),
     *("--sample_every", 20, "--checkpoint_every", 10, *COMMON),
 ]
+GATED = ["part2/train.py", "--num_hidden", 16, "--batch_size", 8, "--patience", 0]
 KINDS = {
     "RNN": [*PALINDROMES[:1], "--model_type", "RNN", *PALINDROMES[1:]],
     "LSTM": [*PALINDROMES[:1], "--model_type", "LSTM", *PALINDROMES[1:]],
+    "gated": [*GATED, "--input_length", 6, "--log_tau", 0, 1, "--eval_every", 10, "--train_steps"],
+    "waves": [*GATED, "--task", "frequency", "--eval_every", 100, "--train_steps"],
     "sentences": TEXT,
     "streams": [*TEXT[:1], "--sampling", "streams", *TEXT[1:]],
 }

@@ -1,0 +1,259 @@
+"""Train the time-gated LSTM, or the plain one beside it, on palindromes, on the adding problem, or to tell frequencies.
+
+python part2/train.py --task palindromes --input_length 100
+python part2/train.py --task frequency --sampling asynchronous --model_type lstm
+"""
+
+import math
+import sys
+from pathlib import Path
+
+if not __package__:  # run as `python part2/train.py`: import from the checkout, not from part2/
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from common.arguments import Parser, number_between, positive_number, whole_number
+from common.clock import Clock
+from common.device import choose_device
+from common.ending import DivergedError, run_to_the_end
+from common.memory import keep_freed_memory
+from common.progress import Progress
+from common.run_folder import RunFolder
+from common.stop import StopFlag
+from part1.train import COLUMNS, CONVERGED, OPTIMIZERS
+from part2.dataset import RESOLUTION, AddingProblem, FrequencyDiscrimination, Palindromes
+from part2.time_gated_lstm import EQUATION_15, PARAMETERS, AlwaysOpen, TimeGate, TimeGatedLSTM
+
+ROOT = Path(__file__).resolve().parents[1]
+TASKS = {
+    "palindromes": lambda config, held_out: Palindromes(config.input_length + 1, config.seed, held_out),
+    "adding": lambda config, held_out: AddingProblem(config.input_length, config.seed, held_out),
+    "frequency": lambda config, held_out: FrequencyDiscrimination(config.sampling, config.seed, held_out),
+}
+CLOSE = 0.04  # an error of the adding problem that counts as right (Hochreiter & Schmidhuber 1997)
+TIME_UNIT = 100  # ms: the time that the plain LSTM gets as an input is counted in it, so that it stays near 1
+EVALUATION, FINAL_EVALUATION, AT_ONCE = 1_000, 10_000, 250  # held-out sequences, and how many are read side by side
+
+
+def build_parser():
+    parser = Parser(__doc__.split("\n")[0])
+    task = parser.add_argument_group("task")
+    task.add_argument("--task", choices=TASKS, default="palindromes", help="what is learned")
+    task.add_argument(
+        "--input_length", type=whole_number(2, 100_000), default=50, help="steps of palindromes and of adding"
+    )
+    task.add_argument("--sampling", choices=RESOLUTION, default="standard", help="of the waves of frequency")
+    model = parser.add_argument_group("model")
+    model.add_argument("--model_type", choices=("gated", "lstm"), default="gated", help="with the time gate or without")
+    model.add_argument("--num_hidden", type=whole_number(1, 10_000), default=128, help="units")
+    model.add_argument(
+        "--init", choices=("default", "zero_bias", "chrono"), default="default", help="first weights, as in part 1"
+    )
+    model.add_argument("--equation_15", choices=EQUATION_15, default=EQUATION_15[0], help="tanh of the gated c, or c̃")
+    gate = parser.add_argument_group("time gate; times in steps, for frequency in ms")
+    gate.add_argument(
+        "--log_tau",
+        nargs=2,
+        type=number_between(-20, 20),
+        default=[0.0, 3.0],
+        metavar=("LOW", "HIGH"),
+        help="first periods: log τ uniform between",
+    )
+    gate.add_argument("--r_on", type=number_between(0, 1), default=0.05, help="first open share of a period")
+    gate.add_argument("--leak", type=number_between(0, 1, True, True), default=0.001, help="α, in training only")
+    gate.add_argument("--learn", nargs="*", choices=PARAMETERS, default=list(PARAMETERS), help="which are learned")
+    training = parser.add_argument_group("training")
+    training.add_argument("--batch_size", type=whole_number(1, 1_000_000), default=128, help="sequences a step")
+    training.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="update rule")
+    training.add_argument("--learning_rate", type=positive_number, default=0.001, help="its step size")
+    training.add_argument("--train_steps", type=whole_number(1, 10**9), default=10_000, help="updates at the most")
+    training.add_argument("--max_norm", type=positive_number, default=10.0, help="longest gradient, by clipping")
+    training.add_argument("--eval_every", type=whole_number(1, 10**9), default=50, help="updates per evaluation")
+    training.add_argument(
+        "--patience",
+        type=whole_number(0, 10**9),
+        default=5,
+        help=f"stop after so many evaluations running with {CONVERGED} held-out accuracy; 0: never",
+    )
+    training.add_argument("--seed", type=whole_number(0, 2**63 - 1), default=0, help="of weights, gate and sequences")
+    training.add_argument("--device", default="auto", help="auto (cuda, then mps, then cpu), cpu, cuda, cuda:1, mps")
+    output = parser.add_argument_group("output")
+    output.add_argument("--output_dir", help="run folder; none: a new numbered one under results/part2")
+    output.add_argument("--resume", action="store_true", help="go on with the run in --output_dir, if there is one")
+    return parser
+
+
+def settings_of(config):
+    """The settings that decide a run's numbers, a dict of plain values."""
+    return {name: value for name, value in vars(config).items() if name not in ("output_dir", "resume")}
+
+
+def gets_time(config):
+    """Whether the network is given the time as an input: the plain LSTM, where the time means something."""
+    return config.task == "frequency" and config.model_type == "lstm"
+
+
+def build_model(config, task):
+    """The network of the settings for a task, with freshly drawn weights and gate. Raises ValueError."""
+    H = config.num_hidden
+    model = TimeGatedLSTM(
+        task.input_dim + gets_time(config),
+        H,
+        task.num_outputs,
+        AlwaysOpen(H),
+        config.equation_15,
+        config.init,
+        config.input_length,
+    )
+    if config.model_type == "gated":  # drawn after the weights: the same seed gives both cells the same ones
+        tau = torch.empty(H, dtype=torch.float64).uniform_(*config.log_tau).exp()
+        model.gate = TimeGate(H, tau, r_on=config.r_on, leak=config.leak, learn=config.learn)
+    return model
+
+
+def predict(model, x, t, lengths, config):
+    """What the network says of a batch, (B, outputs)."""
+    device = next(model.parameters()).device
+    x = x.to(device)
+    if gets_time(config):
+        x = torch.cat([x, (t / TIME_UNIT)[..., None].to(x)], dim=2)
+    return model(x, t, lengths=lengths)
+
+
+def loss_and_right(outputs, target, regression):
+    """Mean squared error or cross-entropy in nats, and how many were right (for sums: to within 0.04)."""
+    if regression:
+        return F.mse_loss(outputs, target), ((outputs - target).abs() < CLOSE).sum().item()
+    return F.cross_entropy(outputs, target), (outputs.argmax(dim=1) == target).sum().item()
+
+
+@torch.no_grad()
+def evaluate(model, task, count, config):
+    """Loss and accuracy, 0 to 1, on `count` sequences of a task; the leak is off, as in the paper."""
+    loss, right, training = 0.0, 0, model.training
+    model.eval()
+    for _ in range(count // AT_ONCE):
+        *batch, target = task.batch(AT_ONCE)
+        outputs = predict(model, *batch, config)
+        part, right_part = loss_and_right(outputs, target.to(outputs.device), task.regression)
+        loss, right = loss + part.item() * AT_ONCE, right + right_part
+    model.train(training)
+    return loss / count, right / count
+
+
+def train(config, run, stop=False):
+    """Train until convergence or `train_steps`; the accuracy returned is on held-out sequences drawn afresh.
+
+    Returns a dict, or None if it was asked to stop; the run's checkpoint is then of the last step made. Raises
+    DivergedError before the update that would use a loss or gradient that is not finite.
+    """
+    torch.manual_seed(config.seed)
+    device = choose_device(config.device)
+    training_set, held_out_set = (TASKS[config.task](config, held_out) for held_out in (False, True))
+    model = build_model(config, training_set).to(device)
+    optimizer = OPTIMIZERS[config.optimizer](model.parameters(), config.learning_rate)
+    clock = Clock()
+
+    parts = {
+        "model": model,
+        "optimizer": optimizer,
+        "training_set": training_set,
+        "held_out_set": held_out_set,
+        "clock": clock,
+    }
+    step, solved = 0, 0  # updates made; evaluations running that were as good as CONVERGED
+    if run.state:
+        step, solved = run.state["step"], run.state["solved"]
+        run.restore(parts)
+    else:
+        run.save(parts, step=step, solved=solved)
+
+    with Progress(config.train_steps, done=step) as progress:
+        while step < config.train_steps and not 0 < config.patience <= solved:
+            if stop:
+                run.save(parts, step=step, solved=solved)
+                return None
+
+            *batch, target = training_set.batch(config.batch_size)
+            outputs = predict(model, *batch, config)
+            loss, _ = loss_and_right(outputs, target.to(device), training_set.regression)
+
+            optimizer.zero_grad()
+            loss.backward()
+            grad_norm = nn.utils.clip_grad_norm_(model.parameters(), config.max_norm)
+            loss, grad_norm = loss.item(), grad_norm.item()
+            if not (math.isfinite(loss) and math.isfinite(grad_norm)):
+                raise DivergedError(f"step {step + 1}: loss {loss:g}, length of the gradient {grad_norm:g}")
+            optimizer.step()
+            step += 1
+
+            note = None
+            if step % config.eval_every == 0 or step == config.train_steps:
+                with clock.paused():
+                    heldout_loss, accuracy = evaluate(model, held_out_set, EVALUATION, config)
+                if not math.isfinite(heldout_loss):  # the update itself overflowed: keep the checkpoint before it
+                    raise DivergedError(f"step {step}: held-out loss {heldout_loss:g}")
+                solved = solved + 1 if accuracy >= CONVERGED else 0
+                note = f"loss {loss:.4f}, held-out accuracy {accuracy:.4f}"
+                metrics = (step, loss, heldout_loss, accuracy, grad_norm)
+                run.log(*metrics, f"{clock.cpu_seconds:.3f}", f"{clock.wall_seconds:.3f}")
+                run.save(parts, step=step, solved=solved)
+            progress.advance(note)
+
+    with clock.paused():
+        heldout_loss, accuracy = evaluate(model, held_out_set, FINAL_EVALUATION, config)
+    return {
+        "accuracy": accuracy,
+        "loss": heldout_loss,
+        "steps": step,
+        "converged": 0 < config.patience <= solved,
+        "cpu_seconds": round(clock.cpu_seconds, 3),
+        "wall_seconds": round(clock.wall_seconds, 3),
+    }
+
+
+def main(argv=None):
+    parser = build_parser()
+    config = parser.parse_args(argv)
+    if config.resume and config.output_dir is None:
+        parser.error("--resume needs --output_dir, the folder of the run to go on with")
+    torch.set_num_threads(1)  # products too small to share; and cores do not change the numbers
+    keep_freed_memory()
+    stop = StopFlag()
+    try:
+        choose_device(config.device)
+        if config.log_tau[0] > config.log_tau[1]:
+            raise ValueError(f"--log_tau {config.log_tau[0]:g} {config.log_tau[1]:g}: the first is the larger one")
+        build_model(config, TASKS[config.task](config, False))
+        run = RunFolder(
+            config.output_dir,
+            settings_of(config),
+            COLUMNS,
+            resume=config.resume,
+            may_change=("device", "train_steps"),
+            default=ROOT / f"results/part2/{config.task}_{config.model_type}_seed{config.seed}",
+        )
+    except (ValueError, OSError, RuntimeError) as error:
+        parser.error(error)
+
+    size = config.sampling if config.task == "frequency" else f"{config.input_length} steps"
+    print(f"{config.task}, {size}, {config.model_type}, seed {config.seed}")
+    result = run_to_the_end(
+        lambda: train(config, run, stop),
+        run,
+        stop,
+        again=parser.command(config, output_dir=run.path, resume=True),
+        advice=f"a lower --learning_rate (now {config.learning_rate:g}) or --max_norm (now {config.max_norm:g})",
+    )
+    print(
+        f"accuracy {result['accuracy']:.4f} on {FINAL_EVALUATION} held-out sequences, loss {result['loss']:.4f}, "
+        f"{result['steps']} steps, {result['wall_seconds']:.0f} s ({result['cpu_seconds']:.0f} s CPU), "
+        f"{'converged' if result['converged'] else 'not converged'}, {run.path}"
+    )
+
+
+if __name__ == "__main__":
+    main()
