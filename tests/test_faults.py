@@ -21,7 +21,11 @@ from pathlib import Path
 import pytest
 import torch
 
+import part3.generate
+import part3.score
+import part3.train
 from tests.scripts import ROOT, run, start
+from tests.test_common_checkpoint import payloads
 
 COMMON = ["--patience", 0, "--eval_every", 10, "--train_steps"]
 PALINDROMES = ["part1/train.py", "--input_length", 6, "--num_hidden", 16, "--batch_size", 32, *COMMON]
@@ -283,13 +287,23 @@ def test_a_malicious_checkpoint_is_refused_and_does_not_run(tmp_path, finished, 
 
 
 @pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
-@pytest.mark.parametrize("script", ["part3/generate.py", "part3/score.py"])
-def test_a_malicious_checkpoint_is_refused_by_every_script_that_loads(tmp_path, script, legacy):
-    marker, path = tmp_path / "executed", tmp_path / "best.pt"
-    torch.save({"format": 1, "characters": Malicious(marker)}, path, _use_new_zipfile_serialization=not legacy)
-    flags = ["--txt_file", ROOT / "assets/book.txt"] if "score" in script else []
-    status, out, err = run(script, "--checkpoint", path, *flags)
-    assert (status, out, err.count("\n")) == (2, "", 1) and not marker.exists()
+@pytest.mark.parametrize("name", [name for name, _ in payloads("")])
+@pytest.mark.parametrize("script", [part3.train, part3.generate, part3.score])
+def test_every_script_that_loads_refuses_every_malicious_pickle(tmp_path, capsys, script, name, legacy):
+    marker, book = tmp_path / "executed", tmp_path / "book.txt"
+    book.write_text("a book " * 20)
+    state = {"format": 1, "characters": dict(payloads(marker))[name]}
+    for path in ("best.pt", "checkpoint.pt", "checkpoint_previous.pt"):
+        torch.save(state, tmp_path / path, _use_new_zipfile_serialization=not legacy)
+    flags = {
+        part3.train: ["--txt_file", book, "--output_dir", tmp_path, "--resume"],
+        part3.generate: ["--checkpoint", tmp_path],
+        part3.score: ["--checkpoint", tmp_path, "--txt_file", book],
+    }
+    with pytest.raises(SystemExit) as caught:
+        script.main(list(map(str, flags[script])))
+    captured = capsys.readouterr()
+    assert (caught.value.code, captured.out) == (2, "") and "Traceback" not in captured.err and not marker.exists()
 
 
 def test_a_file_in_the_way_and_a_folder_that_cannot_be_written(tmp_path):
