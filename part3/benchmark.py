@@ -11,8 +11,8 @@ median over the rounds of one round's ratio, with its quartiles.
   through a DataLoader, here in the main process.
 - draw: `part3/sampling.py`, of b texts at once; plain: the loop that calls `nn.LSTM` once per character.
 
-All of it is measured twice: with freed memory going back to the system, as in a process that begins, and, with `.kept`
-behind the key, with freed memory kept, as part3/train.py keeps it.
+All of it is measured twice: with freed memory going back to the system at once, and, with `.kept` behind the key, with
+freed memory kept, as part3/train.py keeps it. A process that leaves glibc alone lies between the two.
 """
 
 import json

@@ -24,6 +24,7 @@ import torch
 import part3.generate
 import part3.score
 import part3.train
+from common.checkpoint import load_checkpoint
 from tests.scripts import ROOT, run, start
 from tests.test_common_checkpoint import payloads
 
@@ -99,6 +100,14 @@ def wait_for(path, process, seconds=120):
         time.sleep(0.005)
 
 
+def steps_lost(folder):
+    """Updates between the checkpoint that a resume begins with and the last row written; 0 before the first row."""
+    state = load_checkpoint(folder)
+    rows = (folder / "metrics.csv").read_text().splitlines()[1:] if (folder / "metrics.csv").exists() else []
+    steps = [int(row.split(",")[0]) for row in rows if row.count(",") == 6]
+    return max(0, max(steps, default=0) - (state["step"] if state else 0))
+
+
 @pytest.mark.parametrize("trial", range(int(os.environ.get("FAULT_TRIALS", "16"))))
 def test_killed_at_a_random_time_and_resumed_equals_unbroken(tmp_path, unbroken, trial):
     kind = list(KINDS)[trial % len(KINDS)]
@@ -108,6 +117,7 @@ def test_killed_at_a_random_time_and_resumed_equals_unbroken(tmp_path, unbroken,
     time.sleep(random.Random(trial).uniform(0, seconds))
     process.kill()
     process.communicate()
+    assert steps_lost(tmp_path / "run") <= (100 if kind == "waves" else 10), "one checkpoint interval at the most"
     status, _, err = run(*small(kind), "--output_dir", tmp_path / "run", "--resume")
     assert status == 0, err
     assert_same(fingerprint(tmp_path / "run"), fingerprint(whole))

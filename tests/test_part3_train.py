@@ -10,11 +10,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from common.checkpoint import write_checkpoint
 from part3 import train
 from part3.dataset import TextDataset
 from part3.evaluation import evaluate
 from part3.model import TextGenerationModel
-from part3.trained import Trained
+from part3.trained import Trained, build_model
 from tests.scripts import run, start
 
 BOOK = "the cat sat on the mat and the rat sat on the hat. " * 40
@@ -169,12 +170,18 @@ def test_ctrl_c_ends_writing_quietly(finished):
     assert (process.returncode, err) == (130, "")
 
 
-def test_without_a_checkpoint_named_it_writes_from_the_book(monkeypatch):
+def test_without_a_checkpoint_named_it_writes_from_the_book():
     status, out, err = run("part3/generate.py", "--prompt", "Sleeping beauty is ", "--length", 20)
     assert (status, err) == (0, "") and out.startswith("Sleeping beauty is ") and len(out) == 19 + 20 + 1
-    # A terminal that knows ASCII only is written to as well.
+
+
+def test_a_terminal_that_cannot_show_a_character_gets_its_number(tmp_path, monkeypatch):
+    settings = {"lstm_num_hidden": 4, "lstm_num_layers": 1, "dropout_keep_prob": 1.0, "embedding_dim": 2}
+    state = {"step": 1, "settings": settings, "characters": "é", "model": build_model(1, settings).state_dict()}
+    write_checkpoint(tmp_path / "best.pt", state)
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
-    assert generate("--prompt", "a", "--length", 5)[0] == 0
+    status, out, err = generate("--checkpoint", tmp_path, "--length", 2)
+    assert (status, out, err) == (0, r"\xe9" * 3 + "\n", "")
 
 
 @pytest.mark.parametrize(
