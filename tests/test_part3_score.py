@@ -435,13 +435,16 @@ def test_a_browser_shows_it_and_tells_the_five_likeliest(checkpoint, tmp_path):
     probed = allow(allow(content, PROBE), LISTEN).replace("<title>", f"<script>{LISTEN}</script><title>")
     probed = probed.replace("</body>", f"<script>document.title = 'ran'</script><script>{PROBE}</script></body>")
     (tmp_path / "page.html").write_text(probed)
-    dom = browse(tmp_path / "page.html", tmp_path)
+    for _ in range(5):  # a window without a screen does not always get the focus, and then no focus event comes
+        dom = browse(tmp_path / "page.html", tmp_path)
+        seen = json.loads(html.unescape(dom.split("<title>")[1].split("</title>")[0]))
+        if seen["first"]:
+            break
 
     assert [shown for shown, _ in Cells(dom).cells] == [sign(character) for character in text]
-    seen = json.loads(html.unescape(dom.split("<title>")[1].split("</title>")[0]))
     assert seen["errors"] == [] and seen["violations"] == ["script-src-elem"], "only the script that was not allowed"
     assert seen["before"] is None and seen["away"] is None and seen["escaped"] is None
-    assert "not predicted" in seen["first"]
+    assert seen["first"] and "not predicted" in seen["first"]
     assert (seen["tabbable"], seen["right"], seen["left"], seen["up"], seen["tapped_at"]) == (0, 1, 0, 0, 7)
     assert text[seen["down"] - 1] == "\n", "the line below begins there"
     assert seen["number_tabbable"] == 1 and seen["card_in_window"]
