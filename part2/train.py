@@ -19,6 +19,7 @@ from common.arguments import Parser, number_between, positive_number, whole_numb
 from common.clock import Clock
 from common.device import choose_device
 from common.ending import DivergedError, run_to_the_end
+from common.files import write_atomically
 from common.memory import keep_freed_memory
 from common.progress import Progress
 from common.run_folder import RunFolder
@@ -130,6 +131,20 @@ def loss_and_right(outputs, target, regression):
     return F.cross_entropy(outputs, target), (outputs.argmax(dim=1) == target).sum().item()
 
 
+def gate_values(model):
+    """τ, s and r_on of every unit now, {name: (H,)}; none for a plain LSTM."""
+    if isinstance(model.gate, AlwaysOpen):
+        return {}
+    return {name: getattr(model.gate, name).tolist() for name in PARAMETERS}
+
+
+def gate_table(first, last):
+    """CSV text, a row per unit: the gate's values before and after learning."""
+    columns = {**{f"first_{name}": values for name, values in first.items()}, **last}
+    rows = zip(*columns.values(), strict=True)
+    return "\n".join([",".join(columns), *(",".join(f"{value:.6g}" for value in row) for row in rows)]) + "\n"
+
+
 @torch.no_grad()
 def evaluate(model, task, count, config):
     """Loss and accuracy, 0 to 1, on `count` sequences of a task; the leak is off, as in the paper."""
@@ -147,6 +162,8 @@ def evaluate(model, task, count, config):
 def train(config, run, stop=False):
     """Train until convergence or `train_steps`; the accuracy returned is on held-out sequences drawn afresh.
 
+    The gate's values before and after learning go to gate.csv in the run's folder.
+
     Returns a dict, or None if it was asked to stop; the run's checkpoint is then of the last step made. Raises
     DivergedError before the update that would use a loss or gradient that is not finite.
     """
@@ -154,6 +171,7 @@ def train(config, run, stop=False):
     device = choose_device(config.device)
     training_set, held_out_set = (TASKS[config.task](config, held_out) for held_out in (False, True))
     model = build_model(config, training_set).to(device)
+    first_gate = gate_values(model)  # the seed's, also when the run is resumed
     optimizer = OPTIMIZERS[config.optimizer](model.parameters(), config.learning_rate)
     clock = Clock()
 
@@ -205,6 +223,8 @@ def train(config, run, stop=False):
 
     with clock.paused():
         heldout_loss, accuracy = evaluate(model, held_out_set, FINAL_EVALUATION, config)
+    if first_gate:
+        write_atomically(run.path / "gate.csv", gate_table(first_gate, gate_values(model)))
     return {
         "accuracy": accuracy,
         "loss": heldout_loss,
