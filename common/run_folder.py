@@ -135,6 +135,28 @@ class RunFolder:
             write_atomically(path, "".join(kept))
 
 
+class NoFolder:
+    """The run folder of a process that leaves the writing to another, rank 0: what it is told comes to nothing.
+
+    Args:
+        state: the checkpoint that the writer goes on from, or None.
+    """
+
+    def __init__(self, state):
+        self.state = state
+
+    def log(self, *row):
+        pass
+
+    def note(self, name, record):
+        pass
+
+    def save(self, parts, **values):
+        pass
+
+    restore = RunFolder.restore
+
+
 def _whole_lines(path):
     """The lines of a file, newlines kept, but for a last one that was cut off; none if there is no file."""
     lines = path.read_text().splitlines(keepends=True) if path.exists() else []

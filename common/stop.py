@@ -11,7 +11,10 @@ EXIT_STATUS = {
 
 
 class StopFlag:
-    """False until SIGTERM, SIGUSR1 or Ctrl-C arrives, then True; a second Ctrl-C ends the process at once."""
+    """False until SIGTERM, SIGUSR1 or Ctrl-C arrives, then True; a second Ctrl-C ends the process at once.
+
+    `signal` is the one that arrived, or None.
+    """
 
     def __init__(self):
         self.signal = None
@@ -21,6 +24,8 @@ class StopFlag:
     def _set(self, number, frame):
         if number == signal.SIGINT and self.signal == signal.SIGINT:
             os._exit(EXIT_STATUS[signal.SIGINT])
+        if number == signal.SIGUSR1:  # a job script repeats it, and Python, on its way out, would die of it
+            signal.signal(number, signal.SIG_IGN)
         self.signal = signal.Signals(number)
 
     def __bool__(self):

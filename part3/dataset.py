@@ -73,13 +73,14 @@ class TextDataset(Dataset):
 class RandomSentences:
     """Batches of windows that start anywhere in the text, as the assignment describes; the state starts at zero.
 
-    `batch()` gives inputs (B, T), targets (B, T), and False: no state is carried over from the batch before.
+    `batch()` gives inputs (B, T), targets (B, T), and False: no state is carried over from the batch before. The text
+    lies on `device`, and the batches are made there.
     """
 
-    def __init__(self, dataset, batch_size, seed=0):
-        self.ids = dataset.training
+    def __init__(self, dataset, batch_size, seed=0, device="cpu"):
+        self.ids = dataset.training.to(device)
         self.starts = len(dataset)
-        self.offsets = torch.arange(dataset.seq_length + 1)
+        self.offsets = torch.arange(dataset.seq_length + 1, device=device)
         self.batch_size = batch_size
         self.batches_in_pool = max(1, POOL // (batch_size * len(self.offsets)))
         self.rng = np.random.default_rng(seed)
@@ -105,7 +106,7 @@ class RandomSentences:
         """Draw many batches in one go: Python's overhead is then paid once."""
         self._rng_before_pool = self.rng.bit_generator.state
         starts = self.rng.integers(self.starts, size=(self.batches_in_pool, self.batch_size, 1))
-        self._pool, self._used = self.ids[torch.from_numpy(starts) + self.offsets].long(), 0
+        self._pool, self._used = self.ids[torch.from_numpy(starts).to(self.ids.device) + self.offsets].long(), 0
 
 
 class ParallelStreams:
@@ -113,13 +114,14 @@ class ParallelStreams:
 
     The text, closed to a ring, is read by B readers at equal distances, T characters a batch. `batch()` gives inputs
     (B, T), targets (B, T), and whether the state of the batch before is to be carried: True but for the start of a
-    round, when the readers have reached each other's beginnings and begin anew from places drawn at random.
+    round, when the readers have reached each other's beginnings and begin anew from places drawn at random. The text
+    lies on `device`, and the batches are made there.
 
     Raises ValueError if B readers have less than T characters each.
     """
 
-    def __init__(self, dataset, batch_size, seed=0):
-        self.ids = dataset.training
+    def __init__(self, dataset, batch_size, seed=0, device="cpu"):
+        self.ids = dataset.training.to(device)
         self.seq_length, self.batch_size = dataset.seq_length, batch_size
         self.batches_per_round = len(self.ids) // (batch_size * self.seq_length)
         if self.batches_per_round < 1:

@@ -1,18 +1,24 @@
 """Train a two-layer LSTM on a book, character by character.
 
 python part3/train.py --txt_file assets/book.txt
+
+Started by srun or torchrun as several ranks, they share each batch: the settings, and but for dropout's masks the
+numbers, are those of one process. On a SLURM cluster: part3/train.sbatch.
 """
 
 import math
 import shlex
+import signal
 import sys
 import time
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 if not __package__:  # run as `python part3/train.py`: import from the checkout, not from part3/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -20,12 +26,13 @@ from torch import nn
 from common.arguments import Parser, number_between, positive_number, whole_number
 from common.checkpoint import write_checkpoint
 from common.clock import Clock
+from common.cluster import Ranks
 from common.device import choose_device, limit_threads
 from common.ending import DivergedError, run_to_the_end
 from common.memory import keep_freed_memory
 from common.progress import Progress
 from common.random_state import TorchRandom
-from common.run_folder import RunFolder
+from common.run_folder import NoFolder, RunFolder
 from common.stop import StopFlag
 from part3.dataset import ParallelStreams, RandomSentences, TextDataset
 from part3.evaluation import evaluate
@@ -38,8 +45,8 @@ OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "rmsprop": t
 COLUMNS = ("step", "train_loss", "heldout_loss", "heldout_bpc", "learning_rate", "cpu_seconds", "wall_seconds")
 NUM_STRETCHES = 16  # of the held-out part, read side by side while training: faster, and a little higher
 MAY_CHANGE = {  # settings of a run that goes on; a cosine needs to know its end beforehand
-    "step": ("device", "max_minutes", "patience", "txt_file", "train_steps"),
-    "cosine": ("device", "max_minutes", "patience", "txt_file"),
+    "step": ("device", "max_minutes", "patience", "ranks", "txt_file", "train_steps"),
+    "cosine": ("device", "max_minutes", "patience", "ranks", "txt_file"),
 }
 
 
@@ -149,52 +156,87 @@ def final_losses(run, dataset, device):
     return {"best_step": trained.step, **losses}
 
 
-def train(config, dataset, run, stop=False, summary=None):
+def build_optimizer(model, config, device, saved=None):
+    """The optimizer of the settings, fused into one kernel on CUDA where torch has that; `saved` is its state, or None.
+
+    A checkpoint made on another device says how the update was made there; it is made here as this device does it.
+    """
+    fused = {"fused": True} if device.type == "cuda" and config.optimizer != "rmsprop" else {}
+    optimizer = OPTIMIZERS[config.optimizer](model.parameters(), lr=config.learning_rate, **fused)
+    if saved is not None:
+        here = {name: optimizer.defaults.get(name) for name in ("fused", "foreach")}
+        groups = [{**group, **{k: v for k, v in here.items() if k in group}} for group in saved["param_groups"]]
+        optimizer.load_state_dict({**saved, "param_groups": groups})
+    return optimizer
+
+
+def train(config, dataset, run, stop, ranks, summary=None):
     """Train until convergence on the held-out part, `train_steps` or `max_minutes`; returns a dict of results.
 
     Returns None if it was asked to stop; the run's checkpoint is then of the last step made. Raises DivergedError
     before the update that would use a loss or gradient that is not finite.
+
+    All ranks draw the same batch and each takes its rows: the step, the sums over the batch and the end are common,
+    and so are the weights. Rank 0 alone measures, draws samples, writes, and has results to return.
     """
     torch.manual_seed(config.seed)
-    device = choose_device(config.device)
+    device = ranks.device(choose_device(config.device))
     model = build_model(dataset.vocab_size, settings_of(config)).to(device)
-    optimizer = OPTIMIZERS[config.optimizer](model.parameters(), lr=config.learning_rate)
-    sampler = SAMPLERS[config.sampling](dataset, config.batch_size, config.seed)
+    sampler = SAMPLERS[config.sampling](dataset, config.batch_size, config.seed, device)
     clock = Clock()
 
-    parts = {"model": model, "optimizer": optimizer, "sampler": sampler, "random": TorchRandom(), "clock": clock}
     values = {
         "step": 0,
-        "state": None,  # (h, c) that the next batch carries on
+        "state": None,  # (h, c) that the next batch carries on, of this rank's rows
         "best_loss": math.inf,  # held out
         "since_best": 0,  # evaluations
         "characters": dataset.characters,
     }
+    parts = {"model": model, "sampler": sampler, "random": TorchRandom(), "clock": clock}
     if run.state:
         values = {name: run.state[name] for name in values}
         run.restore(parts)
-    else:
-        run.save(parts, **values)
+        if values["state"]:
+            values["state"] = tuple(ranks.part(part, dim=1).to(device) for part in values["state"])
+    parts["optimizer"] = optimizer = build_optimizer(model, config, device, run.state and run.state["optimizer"])
+    if ranks.rank:  # dropout differs between ranks; rank 0's is the one that a checkpoint holds
+        rng = np.random.default_rng([config.seed, values["step"], ranks.rank])
+        torch.manual_seed(int(rng.integers(2**63)))
+    predict = ranks.share(model)
 
+    def save():
+        state = values["state"] and tuple(ranks.whole(part, dim=1) for part in values["state"])
+        run.save(parts, **{**values, "state": state})
+
+    def must_end():
+        """Whether training is over, and the signal to stop by, or 0: the same on every rank."""
+        over = ranks.rank == 0 and ended_by(config, values, clock) is not None
+        return ranks.highest(over, stop.signal or 0)
+
+    if not run.state:
+        save()
     start, start_step = time.monotonic(), values["step"]
-    with Progress(config.train_steps, done=values["step"]) as progress:
-        while not ended_by(config, values, clock):
-            if stop:
-                run.save(parts, **values)
+    with Progress(config.train_steps, done=values["step"], show=ranks.rank == 0) as progress:
+        while True:
+            over, number = must_end()
+            if over:
+                break
+            if number:
+                stop.signal = signal.Signals(number)
+                save()
                 return None
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate_at(values["step"], config)
 
             inputs, targets, carried = sampler.batch()  # (B, T)
-            state = tuple(part.to(device) for part in values["state"]) if carried else None
-            logits, state = model(inputs.to(device), state)  # (B, T, V)
-            targets = targets.to(device)
+            inputs, targets = ranks.part(inputs), ranks.part(targets)
+            logits, state = predict(inputs, values["state"] if carried else None)  # (B, T, V)
             loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())  # equations 17 and 18
 
             optimizer.zero_grad()
             loss.backward()
             grad_norm = nn.utils.clip_grad_norm_(model.parameters(), config.max_norm)
-            train_loss = loss.item()
+            train_loss = ranks.mean(loss).item()
             if not (math.isfinite(train_loss) and math.isfinite(grad_norm.item())):
                 raise DivergedError(f"step {values['step'] + 1}: loss {train_loss:g}, gradient {grad_norm.item():g}")
             optimizer.step()
@@ -203,7 +245,7 @@ def train(config, dataset, run, stop=False, summary=None):
 
             note = None
             if step % config.print_every == 0:
-                accuracy = (logits.argmax(dim=2) == targets).double().mean().item()
+                accuracy = ranks.mean((logits.argmax(dim=2) == targets).double().mean()).item()
                 speed = (step - start_step) * config.batch_size / (time.monotonic() - start)
                 note = (
                     f"{datetime.now():%Y-%m-%d %H:%M}, batch size {config.batch_size}, {speed:.0f} examples/s, "
@@ -211,15 +253,17 @@ def train(config, dataset, run, stop=False, summary=None):
                 )
                 if math.isfinite(values["best_loss"]):
                     note += f", best held out {values['best_loss']:.3f}"
-            if step % config.sample_every == 0:
+            if step % config.sample_every == 0 and ranks.rank == 0:
                 with clock.paused():
                     run.note("samples", greedy_sample(model, dataset, step, config.seed))
-            if step % config.eval_every == 0 or step == config.train_steps:
+            if (step % config.eval_every == 0 or step == config.train_steps) and ranks.rank == 0:
                 log_held_out(config, dataset, model, run, values, train_loss, clock, summary)
             if step % config.checkpoint_every == 0 or step == config.train_steps:
-                run.save(parts, **values)
+                save()
             progress.advance(note)
-    run.save(parts, **values)
+    save()
+    if ranks.rank:
+        return {}
     with clock.paused():
         losses = final_losses(run, dataset, device)
     return {
@@ -241,6 +285,16 @@ def open_summary(path):
     return SummaryWriter(path)
 
 
+def follow(config, dataset, run, stop, ranks):
+    """Train along as a rank that rank 0 speaks for, and end as rank 0 does: the same exit status, without a word."""
+    try:
+        result = ranks.together(partial(train, config, dataset, run, stop, ranks))
+    except DivergedError:
+        sys.exit(3)
+    if result is None:
+        sys.exit(stop.exit_status)
+
+
 def main(argv=None):
     parser = build_parser()
     config = parser.parse_args(argv)
@@ -250,19 +304,27 @@ def main(argv=None):
     limit_threads()
     stop = StopFlag()
     try:
-        choose_device(config.device)
+        ranks = Ranks()
+        device = ranks.device(choose_device(config.device))
+        if config.batch_size % ranks.size:
+            raise ValueError(f"--batch_size {config.batch_size} cannot be divided among {ranks.size} ranks")
         dataset = TextDataset(config.txt_file, config.seq_length, config.encoding, config.val_fraction)
         SAMPLERS[config.sampling](dataset, config.batch_size)
-        run = RunFolder(
-            config.output_dir,
-            {**settings_of(config), "text": dataset.digest},
-            COLUMNS,
-            resume=config.resume,
-            may_change=MAY_CHANGE[config.schedule],
-            default=ROOT / f"results/part3/{Path(config.txt_file).stem}",
-        )
+        ranks.connect(device)
+        if ranks.rank == 0:
+            run = RunFolder(
+                config.output_dir,
+                {**settings_of(config), "text": dataset.digest, "ranks": ranks.size},
+                COLUMNS,
+                resume=config.resume,
+                may_change=MAY_CHANGE[config.schedule],
+                default=ROOT / f"results/part3/{Path(config.txt_file).stem}",
+            )
+        state = ranks.from_first(run.state if ranks.rank == 0 else None)
     except (ValueError, OSError, RuntimeError) as error:
         parser.error(error)
+    if ranks.rank:
+        return follow(config, dataset, NoFolder(state), stop, ranks)
 
     print(
         f"{config.txt_file}: {len(dataset.training)} characters for training, {len(dataset.held_out)} held out, "
@@ -271,7 +333,8 @@ def main(argv=None):
     again = parser.command(config, output_dir=run.path, resume=True)
     advice = f"a lower --learning_rate (now {config.learning_rate:g}) or --max_norm (now {config.max_norm:g})"
     summary = open_summary(config.summary_path) if config.summary_path else None
-    result = run_to_the_end(lambda: train(config, dataset, run, stop, summary), run, stop, again, advice)
+    training = partial(train, config, dataset, run, stop, ranks, summary)
+    result = run_to_the_end(partial(ranks.together, training), run, stop, again, advice)
     write_table(run)
     loss = result["heldout_loss"]
     measured = (

@@ -1,0 +1,144 @@
+"""Several processes, called ranks, that train one model together: which one this is, and what they tell each other."""
+
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+
+# What torchrun and srun call a process's place: among all ranks, how many there are, and among those of its node.
+LAUNCHERS = (
+    ("RANK", "WORLD_SIZE", "LOCAL_RANK"),
+    ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID"),  # STEP: sbatch alone, without srun, starts one process
+)
+TIMEOUT = timedelta(minutes=30)  # rank 0 may measure as long while the others wait; a death is noticed at once
+
+
+class Ranks:
+    """This process among those that srun or torchrun started; without either it is the only one, `size` 1.
+
+    Attributes: `rank` (0 ≤ rank < size; rank 0 alone writes and prints), `size`, `local_rank` (on this node).
+
+    With one rank there is no process group, and every method gives back what it was given. With several, a method that
+    exchanges something must be called by all ranks, in the same order.
+
+    Raises ValueError, in one line, if the environment contradicts itself.
+    """
+
+    def __init__(self, environment=os.environ):
+        self.rank, self.size, self.local_rank = 0, 1, 0
+        for names in LAUNCHERS:
+            values = [environment.get(name) for name in names]
+            if values[1] is not None:
+                break
+        else:
+            return
+        try:
+            self.rank, self.size, self.local_rank = map(int, values)
+        except (TypeError, ValueError):
+            self.rank = -1
+        if not 0 <= self.rank < self.size:
+            found = ", ".join(f"{name}={value}" for name, value in zip(names, values, strict=True))
+            raise ValueError(f"the environment does not say which rank this is: {found}")
+
+    def device(self, device):
+        """The torch.device of this rank, where all were given `device`: each rank takes a GPU of its own.
+
+        Raises ValueError for a device that ranks cannot share or do not have enough of.
+        """
+        if self.size == 1 or device.type == "cpu":
+            return device
+        if device.type != "cuda" or device.index is not None:
+            raise ValueError(f"{self.size} ranks compute on --device cpu or cuda, not on {device}")
+        # srun may show each task its own GPU only; that one is then cuda:0.
+        count = torch.cuda.device_count()
+        if 1 < count <= self.local_rank:
+            raise ValueError(
+                f"rank {self.rank} has no GPU: it is number {self.local_rank}, from 0, on a node of {count}"
+            )
+        return torch.device("cuda", self.local_rank if count > 1 else 0)
+
+    def connect(self, device):
+        """Wait until all ranks are there and join their process group: nccl between GPUs, gloo between CPUs."""
+        if self.size == 1:
+            return
+        if "MASTER_ADDR" not in os.environ:
+            os.environ.update(_meeting_point())
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
+        address = {"init_method": "env://", "rank": self.rank, "world_size": self.size}
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=TIMEOUT, **address)
+        self._device = device
+
+    def share(self, model):
+        """The model, its gradients averaged over the ranks during backward; rank 0's weights are everyone's."""
+        if self.size == 1:
+            return model
+        devices = [self._device] if self._device.type == "cuda" else None
+        return torch.nn.parallel.DistributedDataParallel(model, device_ids=devices)
+
+    def part(self, tensor, dim=0):
+        """This rank's equal part of a tensor, cut along `dim`."""
+        return tensor.tensor_split(self.size, dim)[self.rank]
+
+    def whole(self, part, dim=0):
+        """The tensor that the ranks' equal parts make up along `dim`."""
+        if self.size == 1:
+            return part
+        parts = [torch.empty_like(part) for _ in range(self.size)]
+        dist.all_gather(parts, part.contiguous())
+        return torch.cat(parts, dim)
+
+    def mean(self, value):
+        """The mean over the ranks of a tensor with one element, in float64 precision."""
+        if self.size == 1:
+            return value
+        value = value.detach().double()
+        dist.all_reduce(value)
+        return value / self.size
+
+    def highest(self, *numbers):
+        """A list: of each whole number the highest that any rank has."""
+        if self.size == 1:
+            return list(numbers)
+        numbers = torch.tensor(numbers, device=self._device)
+        dist.all_reduce(numbers, dist.ReduceOp.MAX)
+        return numbers.tolist()
+
+    def from_first(self, value):
+        """Rank 0's value, any that can be pickled, on every rank; exits as `together` does."""
+        if self.size == 1:
+            return value
+        box = [value]
+        with self._others_alive():
+            dist.broadcast_object_list(box, src=0, device=self._device)
+        return box[0]
+
+    def together(self, function):
+        """What `function()` returns, all that the ranks do together; exits 1, in one line, if another rank is lost."""
+        with self._others_alive():
+            result = function()
+        if self.size > 1:
+            dist.destroy_process_group()
+        return result
+
+    @contextmanager
+    def _others_alive(self):
+        try:
+            yield
+        except RuntimeError as error:  # gloo's errors have no class of their own, but the name of its source file
+            if not isinstance(error, dist.DistError) and "gloo" not in str(error):
+                raise
+            sys.exit(f"rank {self.rank} of {self.size}: another rank has ended, and so does this one")
+
+
+def _meeting_point():
+    """Where the ranks that srun started meet: the step's first node, and a port that follows from the job's number."""
+    nodes, job, step = (os.environ[f"SLURM_{name}"] for name in ("STEP_NODELIST", "JOB_ID", "STEP_ID"))
+    command = ["scontrol", "show", "hostnames", nodes]  # n[1-2] becomes n1 and n2
+    first = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0]
+    # Below the ports (from 32768) that systems give away by themselves; jobs that share a node differ.
+    return {"MASTER_ADDR": first, "MASTER_PORT": str(20_000 + (7 * int(job) + int(step)) % 12_000)}
