@@ -1,5 +1,6 @@
 """Being asked to stop: a flag that the training loop looks at after every step."""
 
+import atexit
 import os
 import signal
 
@@ -20,12 +21,11 @@ class StopFlag:
         self.signal = None
         for number in EXIT_STATUS:
             signal.signal(number, self._set)
+        atexit.register(_ignore_on_the_way_out)
 
     def _set(self, number, frame):
         if number == signal.SIGINT and self.signal == signal.SIGINT:
             os._exit(EXIT_STATUS[signal.SIGINT])
-        if number == signal.SIGUSR1:  # a job script repeats it, and Python, on its way out, would die of it
-            signal.signal(number, signal.SIG_IGN)
         self.signal = signal.Signals(number)
 
     def __bool__(self):
@@ -35,3 +35,9 @@ class StopFlag:
     def exit_status(self):
         """What a process that stopped for this signal exits with."""
         return EXIT_STATUS[self.signal]
+
+
+def _ignore_on_the_way_out():
+    """Python gives its handlers up before it is gone; a signal would then change the exit status that tells the end."""
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
