@@ -1,0 +1,184 @@
+"""What a second rank brings: steps per second of one process and of several at the same global batch, in turn.
+
+python part3/benchmark_ranks.py --json benchmark_ranks.json
+
+Each round times the same number of updates, first by one process, then by all ranks together, on this machine's CPU,
+one thread each; the other side waits and computes nothing. A ratio is the median over the rounds of one round's ratio,
+with its quartiles.
+
+- speedup: in wall time, of a machine whose cores may have other work.
+- cpu_speedup: the CPU time of the one process over that of the rank that took most, exchange included: what the speedup
+  comes to when every rank has a core to itself and never waits.
+- bytes_per_step: what a rank gives to be added up in an update: the gradient, as DistributedDataParallel hands it over,
+  the loss, and the word on going on.
+"""
+
+import json
+import multiprocessing
+import os
+import socket
+import statistics
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+if not __package__:  # run as `python part3/benchmark_ranks.py`: import from the checkout, not from part3/
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
+
+from common.arguments import Parser, whole_number
+from common.cluster import Ranks
+from common.files import write_atomically
+from common.memory import keep_freed_memory
+from common.progress import Progress
+from common.timing import quartiles_of_ratio
+from part3.dataset import RandomSentences, TextDataset
+from part3.model import TextGenerationModel
+from part3.train import OPTIMIZERS
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def compute(config, environment, pipe):
+    """A rank: for each True from the pipe make `config.steps` updates, send (wall, CPU) seconds; then the bytes."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    keep_freed_memory()
+    os.environ.update(environment)
+    ranks, device = Ranks(environment), torch.device("cpu")
+    ranks.connect(device)
+    dataset = TextDataset(config.txt_file, config.seq_length)
+    sampler = RandomSentences(dataset, config.batch_size)
+    model = TextGenerationModel(dataset.vocab_size, config.lstm_num_hidden)
+    predict = ranks.share(model)
+    optimizer = OPTIMIZERS["adam"](model.parameters(), 2e-3)
+    sent = 0
+
+    def count(group, bucket):
+        nonlocal sent
+        sent += bucket.buffer().nbytes
+        return allreduce_hook(group, bucket)
+
+    if ranks.size > 1:
+        predict.register_comm_hook(None, count)
+
+    def update():
+        nonlocal sent
+        ranks.highest(False, 0)
+        inputs, targets, _ = sampler.batch()
+        logits, _ = predict(ranks.part(inputs))
+        loss = F.cross_entropy(logits.flatten(0, 1), ranks.part(targets).flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+        ranks.mean(loss).item()
+        optimizer.step()
+        if ranks.size > 1:
+            sent += 3 * 8  # two whole numbers, and the loss in float64
+
+    updates = 0
+    while pipe.recv():
+        start = time.perf_counter(), time.process_time()
+        for _ in range(config.steps):
+            update()
+        updates += config.steps
+        pipe.send((time.perf_counter() - start[0], time.process_time() - start[1]))
+    pipe.send(sent / updates)
+
+
+@contextmanager
+def processes(config, size):
+    """The pipes to `size` new ranks that compute together."""
+    context = multiprocessing.get_context("spawn")
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        port = str(probe.getsockname()[1])
+    started = []
+    for rank in range(size):
+        place = {"RANK": str(rank), "WORLD_SIZE": str(size), "LOCAL_RANK": str(rank)}
+        here, there = context.Pipe()
+        process = context.Process(
+            target=compute, args=(config, {**place, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}, there)
+        )
+        process.start()
+        there.close()  # a rank that dies then ends the waiting for it
+        started.append((process, here))
+    try:
+        yield [pipe for _, pipe in started]
+    finally:
+        for process, _ in started:
+            process.kill()
+            process.join()
+
+
+def ask(pipes, go_on):
+    """Send `go_on` to the ranks; returns their answers."""
+    for pipe in pipes:
+        pipe.send(go_on)
+    return [pipe.recv() for pipe in pipes]
+
+
+def build_parser():
+    parser = Parser(__doc__.split("\n")[0])
+    parser.add_argument("--txt_file", default=ROOT / "assets/book.txt", help="text whose windows are drawn")
+    parser.add_argument("--ranks", type=whole_number(2, 1024), default=2, help="processes beside the one")
+    parser.add_argument("--lstm_num_hidden", type=whole_number(1, 10_000), default=128, help="units of a layer")
+    parser.add_argument(
+        "--batch_size", type=whole_number(1, 1_000_000), default=64, help="windows a step, of all ranks"
+    )
+    parser.add_argument("--seq_length", type=whole_number(1, 100_000), default=30, help="characters of a window, T")
+    parser.add_argument("--steps", type=whole_number(1, 10**6), default=20, help="updates a round")
+    parser.add_argument("--rounds", type=whole_number(3, 100_000), default=20, help="times that each side is timed")
+    parser.add_argument("--json", metavar="FILE", help="write the medians there")
+    return parser
+
+
+def main(argv=None):
+    parser = build_parser()
+    config = parser.parse_args(argv)
+    try:
+        if config.batch_size % config.ranks:
+            raise ValueError(f"--batch_size {config.batch_size} cannot be divided among {config.ranks} ranks")
+        if config.json and not Path(config.json).resolve().parent.is_dir():
+            raise ValueError(f"--json {config.json}: there is no such folder")
+        TextDataset(config.txt_file, config.seq_length)
+    except (ValueError, OSError) as error:
+        parser.error(error)
+
+    seconds = {"one": [], "several": [], "one_cpu": [], "several_cpu": []}
+    with processes(config, 1) as alone, processes(config, config.ranks) as together:
+        with Progress(config.rounds + 1, unit="round") as progress:
+            for _ in range(config.rounds + 1):
+                for name, pipes in (("one", alone), ("several", together)):
+                    wall, cpu = zip(*ask(pipes, True), strict=True)
+                    seconds[name].append(max(wall))
+                    seconds[f"{name}_cpu"].append(max(cpu))
+                progress.advance()
+        sent = max(ask(together, False))
+    seconds = {name: values[1:] for name, values in seconds.items()}  # the first round fills the caches
+    measured = {}
+    for ranks, name in ((1, "one"), (config.ranks, "several")):
+        speeds = [config.steps / value for value in reversed(statistics.quantiles(seconds[name], n=4))]
+        measured[f"steps_per_second.{ranks}"] = speeds
+    measured[f"speedup.{config.ranks}"] = quartiles_of_ratio(seconds["one"], seconds["several"])
+    measured[f"cpu_speedup.{config.ranks}"] = quartiles_of_ratio(seconds["one_cpu"], seconds["several_cpu"])
+    measured["bytes_per_step"] = [sent] * 3
+    print(
+        f"torch {torch.__version__}, CPU, 2 layers of {config.lstm_num_hidden}, global batch {config.batch_size}, "
+        f"T {config.seq_length}"
+    )
+    for key, (low, median, high) in measured.items():
+        print(f"{key:<20} {median:12.4g}  ({low:.4g} to {high:.4g})")
+    if config.json:
+        write_atomically(
+            config.json, json.dumps({k: float(f"{v[1]:.6g}") for k, v in measured.items()}, indent=1) + "\n"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""common/cluster.py without a cluster: who a process is, and what ranks on this machine tell each other."""
+
+import copy
+import json
+import os
+import socket
+
+import pytest
+import torch
+
+from common.cluster import Ranks
+from part3 import train
+from tests.scripts import run, start
+
+SRUN = {"SLURM_PROCID": "2", "SLURM_STEP_NUM_TASKS": "6", "SLURM_LOCALID": "1"}
+TORCHRUN = {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "0"}
+
+
+@pytest.mark.parametrize(
+    "environment, place",
+    [
+        ({}, (0, 1, 0)),
+        (SRUN, (2, 6, 1)),
+        (TORCHRUN, (3, 4, 0)),
+        ({**SRUN, **TORCHRUN}, (3, 4, 0)),  # torchrun inside srun
+        ({"SLURM_PROCID": "0", "SLURM_NTASKS": "4", "SLURM_LOCALID": "0"}, (0, 1, 0)),  # sbatch without srun
+    ],
+)
+def test_the_environment_says_which_rank_this_is(environment, place):
+    ranks = Ranks(environment)
+    assert (ranks.rank, ranks.size, ranks.local_rank) == place
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"RANK": "4"}, {"RANK": "-1"}, {"RANK": ""}, {"LOCAL_RANK": "x"}, {"WORLD_SIZE": "0"}]
+)
+def test_a_contradiction_is_named(wrong):
+    with pytest.raises(ValueError, match=r"does not say which rank this is: RANK=.*WORLD_SIZE="):
+        Ranks({**TORCHRUN, **wrong})
+    with pytest.raises(ValueError, match="RANK=None"):
+        Ranks({"WORLD_SIZE": "2"})
+
+
+def test_every_rank_takes_a_gpu_of_its_own(monkeypatch):
+    cuda, cpu = torch.device("cuda"), torch.device("cpu")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert Ranks(SRUN).device(cuda) == torch.device("cuda:1") and Ranks(SRUN).device(cpu) == cpu
+    assert Ranks({}).device(cuda) == cuda
+    with pytest.raises(ValueError, match="rank 2 has no GPU"):
+        Ranks({**SRUN, "SLURM_LOCALID": "2"}).device(cuda)
+    for device in ("cuda:1", "mps"):
+        with pytest.raises(ValueError, match="--device cpu or cuda"):
+            Ranks(SRUN).device(torch.device(device))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)  # srun --gpus-per-task=1 shows each its own
+    assert Ranks(SRUN).device(cuda) == torch.device("cuda:0")
+
+
+def test_the_parts_make_up_the_whole():
+    batch = torch.arange(24).view(6, 4)
+    parts = [Ranks({**TORCHRUN, "RANK": str(rank), "WORLD_SIZE": "3"}).part(batch) for rank in range(3)]
+    assert [part.shape for part in parts] == [(2, 4)] * 3 and torch.equal(torch.cat(parts), batch)
+    alone = Ranks({})
+    assert alone.part(batch).equal(batch) and alone.whole(batch) is batch and alone.mean(batch) is batch
+    assert alone.highest(3, True) == [3, True] and alone.from_first("x") == "x" and alone.share(batch) is batch
+
+
+def ranks_here(size, *flags):
+    """The ranks of part3/train.py that start here as torchrun would start them: [(exit status, output, errors)]."""
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(probe.getsockname()[1]), "OMP_NUM_THREADS": "1"}
+    started = []
+    for rank in range(size):
+        place = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size)}
+        started.append(start("part3/train.py", *flags, env={**os.environ, **where, **place}))
+    ended = [process.communicate(timeout=120) for process in started]
+    return [(process.returncode, *texts) for process, texts in zip(started, ended, strict=True)]
+
+
+SMALL = ["--seq_length", 5, "--lstm_num_hidden", 7, "--embedding_dim", 3, "--eval_every", 2, "--patience", 2]
+
+
+@pytest.fixture
+def book(tmp_path):
+    (tmp_path / "book.txt").write_text("the cat sat on the mat and the rat sat on the hat. " * 40)
+    return tmp_path / "book.txt"
+
+
+def test_rank_0_decides_on_the_end_and_writes_and_prints_alone(tmp_path, book):
+    flags = ["--txt_file", book, *SMALL, "--batch_size", 6, "--learning_rate", 1e-9, "--output_dir", tmp_path / "run"]
+    first, second, third = ranks_here(3, *flags)
+    assert (first[0], second[0], third[0]) == (0, 0, 0), first[2] + second[2] + third[2]
+    assert "held-out loss" in first[1] and second[1] == third[1] == ""
+    result = json.loads((tmp_path / "run/result.json").read_text())
+    assert result["ended_by"] == "patience" and result["steps"] < 50
+
+
+def test_ranks_refuse_bad_input_before_anything_is_written(tmp_path, book):
+    flags = ["--txt_file", book, *SMALL, "--output_dir", tmp_path / "run"]
+    environment = {**os.environ, **TORCHRUN}
+    status, out, err = run("part3/train.py", *flags, "--batch_size", 6, env=environment)
+    assert (status, out, err.count("\n")) == (2, "", 1) and "--batch_size 6 cannot be divided among 4 ranks" in err
+    status, out, err = run("part3/train.py", *flags, env={**environment, "RANK": "7"})
+    assert (status, out, err.count("\n")) == (2, "", 1) and "RANK=7" in err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_in_use_ends_all_ranks_in_a_line(tmp_path, book):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/config.json").write_text("{}")
+    first, second = ranks_here(2, "--txt_file", book, *SMALL, "--output_dir", tmp_path / "run")
+    assert first[0] == 2 and "holds a run" in first[2]
+    assert second[0] == 1 and "another rank has ended" in second[2]
+    assert "Traceback" not in first[2] + second[2]
+
+
+@pytest.mark.parametrize("name", train.OPTIMIZERS)
+def test_an_optimizer_goes_on_as_its_device_wants_it(name):
+    """On CUDA the update is fused; a checkpoint from there goes on here unfused, with the same numbers."""
+    config = train.build_parser().parse_args(["--txt_file", "x", "--optimizer", name, "--learning_rate", "0.01"])
+    cpu = torch.device("cpu")
+
+    def updated(model, optimizer):
+        optimizer.zero_grad()
+        model(torch.ones(2, 3)).pow(2).sum().backward()
+        optimizer.step()
+        return model.weight.detach().clone()
+
+    torch.manual_seed(0)
+    there = torch.nn.Linear(3, 4)
+    optimizer = train.build_optimizer(there, config, torch.device("cuda"))  # the weights themselves are on the CPU
+    assert optimizer.param_groups[0].get("fused") is (None if name == "rmsprop" else True)
+    updated(there, optimizer)
+    here = torch.nn.Linear(3, 4)
+    here.load_state_dict(there.state_dict())
+    resumed = train.build_optimizer(here, config, cpu, copy.deepcopy(optimizer.state_dict()))
+    assert not resumed.param_groups[0].get("fused")
+    torch.testing.assert_close(updated(here, resumed), updated(there, optimizer), rtol=0, atol=1e-6)
