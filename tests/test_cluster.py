@@ -256,6 +256,12 @@ def test_scancel_saves_and_does_not_requeue(cluster, tmp_path, unbroken):
         assert_same(here, there)
 
 
+def test_an_unknown_launcher_is_refused(cluster, tmp_path):
+    job = train(cluster, tmp_path, FIFTY, LAUNCHER="mpirun")
+    assert job.ended() == "FAILED" and job.fact("ExitCode") == "2:0"
+    assert "'mpirun', not srun or torchrun" in job.log and not (tmp_path / "run").exists()
+
+
 BREAK = """
 import os, signal
 from torch import nn
@@ -295,7 +301,7 @@ def test_a_rank_that_dies_ends_the_others_and_the_job(cluster, tmp_path, rank):
     kill = BREAK.format(rank=rank, what="os.kill(os.getpid(), signal.SIGKILL)")
     job = train(cluster, tmp_path, FIFTY, ["--nodes=2"], **python_that(tmp_path, kill))
     assert job.ended(60) == "FAILED" and job.fact("Restarts") == "0", job.log
-    assert "not requeued" in job.log.splitlines()[-1] and 20 <= len(rows(tmp_path / "run")) < 30
+    assert "not requeued" in job.log.splitlines()[-1] and len(rows(tmp_path / "run")) == 29
 
 
 # ---- the sweep
