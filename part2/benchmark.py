@@ -1,0 +1,120 @@
+"""What does the time gate cost? A training step beside part 1's LSTM, models in turn; and memory against length.
+
+python part2/benchmark.py --json benchmark.json
+
+CPU time on one thread (on a GPU: wall time), freed memory kept as in training; a ratio is the median over the rounds
+of one round's ratio, with its quartiles. Memory is counted, not sampled: the bytes of all tensors that autograd keeps
+for the backward pass of one step.
+"""
+
+import json
+import statistics
+import sys
+from pathlib import Path
+
+if not __package__:  # run as `python part2/benchmark.py`: import from the checkout, not from part2/
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import torch
+import torch.nn.functional as F
+
+from common.arguments import Parser, whole_number
+from common.device import choose_device
+from common.files import write_atomically
+from common.memory import keep_freed_memory
+from common.progress import Progress
+from common.timing import in_turn, quartiles_of_ratio
+from part1.benchmark import training_step
+from part1.lstm import LSTM
+from part2.dataset import Palindromes
+from part2.time_gated_lstm import AlwaysOpen, TimeGate, TimeGatedLSTM
+
+CLASSES = 10
+
+
+class OwnTimes(TimeGatedLSTM):
+    """The time-gated LSTM given time stamps of its own for every sequence, as asynchronous samples have them."""
+
+    def forward(self, x):
+        return super().forward(x, torch.arange(1, x.shape[1] + 1).expand(len(x), -1))
+
+
+def models(H, leak=0.001):
+    """Name: model, all for one-hot digits with H units; part 1's LSTM first."""
+    return {
+        "lstm": LSTM(10, H, CLASSES),
+        "always_open": TimeGatedLSTM(10, H, CLASSES, AlwaysOpen(H)),
+        "gated": TimeGatedLSTM(10, H, CLASSES, TimeGate(H, leak=leak)),
+        "gated_own_times": OwnTimes(10, H, CLASSES, TimeGate(H, leak=leak)),
+    }
+
+
+def saved_bytes(model, x, target):
+    """Bytes of the distinct tensors that autograd keeps for the backward pass of one step, parameters not counted."""
+    own = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+    kept = {}
+
+    def keep(tensor):
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss = F.cross_entropy(model(x), target)  # held here: what is freed could be counted twice, or not at all
+    del loss
+    return sum(kept.values())
+
+
+def build_parser():
+    parser = Parser(__doc__.split("\n")[0])
+    parser.add_argument("--input_length", nargs="+", type=whole_number(2, 100_000), default=[100, 200, 400, 800])
+    parser.add_argument("--num_hidden", type=whole_number(1, 10_000), default=128, help="units")
+    parser.add_argument("--batch_size", type=whole_number(1, 1_000_000), default=128, help="palindromes a step")
+    parser.add_argument("--rounds", type=whole_number(3, 100_000), default=20, help="times that each model is timed")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps, or auto")
+    parser.add_argument("--json", metavar="FILE", help="write the medians there")
+    return parser
+
+
+def main(argv=None):
+    parser = build_parser()
+    config = parser.parse_args(argv)
+    try:
+        device = choose_device(config.device)
+        if config.json and not Path(config.json).resolve().parent.is_dir():
+            raise ValueError(f"--json {config.json}: there is no such folder")
+    except ValueError as error:
+        parser.error(error)
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    keep_freed_memory()
+
+    figures, lines = {}, []
+    with Progress(len(config.input_length) * (config.rounds + 2), unit="round") as progress:
+        for T in config.input_length:
+            x, _, _, target = Palindromes(T + 1).batch(config.batch_size)
+            x, target = x.to(device), target.to(device)
+            cells = {name: model.to(device) for name, model in models(config.num_hidden).items()}
+            steps = {name: training_step(model, x, target) for name, model in cells.items()}
+            seconds = in_turn(steps, config.rounds, device, lambda T=T: progress.advance(f"T = {T}"))
+            for name, values in seconds.items():
+                low, median, high = quartiles_of_ratio(values, seconds["lstm"])
+                milliseconds = 1000 * statistics.median(values)
+                memory = saved_bytes(cells[name], x, target)
+                figures[f"{name}_ms.T{T}"] = round(milliseconds, 3)
+                figures[f"{name}_over_lstm.T{T}"] = round(median, 4)
+                figures[f"{name}_bytes_per_step.T{T}"] = round(memory / T)
+                lines.append(
+                    f"T {T:>5}  {name:<16} {milliseconds:9.1f} ms  {median:6.3f} × lstm ({low:.3f} to {high:.3f})"
+                    f"  {memory / T / 1e6:6.3f} MB per time step"
+                )
+    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type}, one thread"
+    print(f"torch {torch.__version__}, {where}, batch {config.batch_size}, {config.num_hidden} units")
+    print("\n".join(lines))
+    if config.json:
+        write_atomically(config.json, json.dumps(figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
