@@ -37,15 +37,15 @@ PANELS = {
     },
     "frequencies, asynchronous": {
         "asynchronous_gated": GATED,
-        "asynchronous_lstm_rate0.003": PLAIN,
+        "asynchronous_lstm_rate0.01": PLAIN,
     },
     "frequencies, every 1 ms": {
         "standard_gated": GATED,
-        "standard_lstm_rate0.003": PLAIN,
+        "standard_lstm_rate0.01": PLAIN,
     },
     "frequencies, every 0.1 ms": {
         "high_gated": GATED,
-        "high_lstm_rate0.003": PLAIN,
+        "high_lstm_rate0.01": PLAIN,
     },
 }
 
