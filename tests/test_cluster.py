@@ -1,4 +1,4 @@
-"""part3/train.sbatch and part1/sweep.sbatch on a real SLURM cluster of two nodes: what a job survives, and its numbers.
+"""The job scripts of all parts on a real SLURM cluster of two nodes: what a job survives, and its numbers.
 
 Dropout is off where ranks are compared with one process: each rank draws masks of its own.
 """
@@ -365,3 +365,32 @@ def test_a_sweep_that_is_no_whole_array_is_refused(cluster, tmp_path):
         with pytest.raises(subprocess.CalledProcessError) as caught:
             cluster.run("sbatch", "--wait", *options, f"--output={tmp_path}/log", "part1/sweep.sbatch", cwd=ROOT)
         assert caught.value.returncode == 2 and "submit with --array=0-N" in (tmp_path / "log").read_text()
+
+
+# ---- part 2: a seed for each task
+
+
+def test_an_array_of_seeds_warned_of_its_time_limit_goes_on(cluster, tmp_path):
+    flags = [*("--input_length", 30, "--num_hidden", 8, "--train_steps", 600, "--eval_every", 10, "--patience", 0)]
+    status, _, err = run("part2/train.py", *flags, "--seed", 1, "--output_dir", tmp_path / "unbroken")
+    assert status == 0, err
+
+    environment = {**cluster.environment, "RUNS": str(tmp_path)}
+    options = ["--array=0-1", f"--output={tmp_path}/%a.log"]
+    command = ["sbatch", "--parsable", *options, "part2/train.sbatch", *flags]
+    job = cluster.run(*command, cwd=ROOT, env=environment)
+    folders = [tmp_path / f"job_run{job}_{seed}" for seed in (0, 1)]
+    wait_until(lambda: all(rows(folder) for folder in folders))
+    cluster.run("scancel", "--batch", "--signal=USR1", job)
+    wait_until(lambda: (tmp_path / "1.log").read_text().count("stopped by SIGUSR1") == 1)
+    wait_until(lambda: all((folder / "result.json").exists() for folder in folders))
+    wait_until(lambda: job not in cluster.run("squeue", "-h", "-o", "%A"))
+    assert difference(folders[1], tmp_path / "unbroken") == 0
+    assert [int(row["step"]) for row in rows(folders[1])] == list(range(10, 601, 10))
+    assert difference(*folders) > 0
+
+
+def test_an_array_of_seeds_is_asked_for(cluster, tmp_path):
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        cluster.run("sbatch", "--wait", f"--output={tmp_path}/log", "part2/train.sbatch", cwd=ROOT)
+    assert caught.value.returncode == 2 and "submit with --array=0-N" in (tmp_path / "log").read_text()
