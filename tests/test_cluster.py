@@ -154,6 +154,19 @@ def test_in_float64_losses_and_weights_are_the_same(cluster, tmp_path):
 # ---- interrupted and continued
 
 
+def go_on_with(pid, number):
+    """Let a training's time pass again once the signal has come to it, on its way through SLURM, and waits there."""
+    bit = 1 << (number - 1)
+
+    def has_come():
+        status = open(f"/proc/{pid}/status").read()
+        stopped = "State:\tT" in status  # SLURM may have let it go on already
+        return not stopped or any(int(mask, 16) & bit for mask in re.findall(r"(?:Shd|Sig)Pnd:\s*(\w+)", status))
+
+    wait_until(has_come)
+    os.kill(pid, signal.SIGCONT)
+
+
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory):
     """What the run of the flags LONG comes to, left in peace."""
@@ -167,17 +180,17 @@ def preempt(cluster, job, pid):
     everything = ["--partition=high", "--nodes=2", "--ntasks-per-node=2", "--output=/dev/null", "--wrap", "sleep 1"]
     cluster.run("sbatch", *everything)
     wait_until(lambda: "warned by SIGUSR1" in job.log)
-    os.kill(pid, signal.SIGCONT)
+    go_on_with(pid, signal.SIGUSR1)
 
 
 def preempt_by_sigterm(cluster, job, pid):
     cluster.run("scancel", "--signal=TERM", job.number)  # to the ranks, not to the job's shell
-    os.kill(pid, signal.SIGCONT)
+    go_on_with(pid, signal.SIGTERM)
 
 
 def near_the_time_limit(cluster, job, pid):
     wait_until(lambda: "warned by SIGUSR1" in job.log)  # SLURM looks every 30 s
-    os.kill(pid, signal.SIGCONT)
+    go_on_with(pid, signal.SIGUSR1)
 
 
 def requeue_by_hand(cluster, job, pid):
