@@ -56,12 +56,16 @@ class PalindromeDataset(Dataset):
         """Each palindrome of this set once, in order: (N, T). For short ones only: N grows as 10^⌈T/2⌉."""
         n = math.ceil(self.seq_length / 2)
         left = np.indices((10,) * n, dtype=np.uint8).reshape(n, -1).T  # (10^n, n)
-        return self._mirror(left[self._ours(left)])
+        return _mirror(left[_in_set(left, self.seq_length, self.held_out)], self.seq_length)
 
     def batch(self, batch_size):
         """A random batch: digits (B, T - 1) and targets (B,), int64."""
         palindromes = self.generate_palindromes(batch_size)
         return palindromes[:, :-1], palindromes[:, -1]
+
+    def batches(self, batch_size):
+        """The batch as a list of one; a Curriculum's has two lengths."""
+        return [self.batch(batch_size)]
 
     def __getitem__(self, index):
         """A random palindrome, whatever the index: digits (T - 1,) and target (), int64."""
@@ -84,35 +88,47 @@ class PalindromeDataset(Dataset):
     def _fill_pool(self, count):
         """Make `count` palindromes to take batches from; what was left of the last pool is dropped."""
         self._rng_before_pool = self.rng.bit_generator.state
-        n = math.ceil(self.seq_length / 2)
-        share = 1.0 if self.nothing_held_out else HELD_OUT if self.held_out else 1 - HELD_OUT
-        most = max(1, 2**24 // n)  # rows drawn at once: bounds the memory for long palindromes
-        kept, missing = [np.empty((0, n), dtype=np.uint8)], count
-        while missing > 0:
-            left = self.rng.integers(10, size=(min(most, int(1.1 * missing / share) + 16), n), dtype=np.uint8)
-            left = left[self._ours(left)][:missing]
-            kept.append(left)
-            missing -= len(left)
-        self._pool, self._used = self._mirror(np.concatenate(kept)), 0
+        self._pool, self._used = draw_palindromes(self.rng, count, self.seq_length, self.held_out), 0
 
-    def _ours(self, left):
-        """(N,) bool: which of the left halves (N, n) belong to this set."""
-        if self.nothing_held_out:
-            return np.ones(len(left), dtype=bool)
-        # A sum of digits times random odd numbers modulo 2^64, mixed: the top bits are as good as uniform.
-        weights = _mix(np.arange(1, left.shape[1] + 1, dtype=np.uint64)) | np.uint64(1)
-        code = _mix(left.astype(np.uint64) @ weights)
-        return (code < np.uint64(HELD_OUT * 2**64)) == self.held_out
 
-    def _mirror(self, left):
-        """Left halves (N, n) to palindromes (N, T)."""
-        right = left[:, ::-1] if self.seq_length % 2 == 0 else left[:, -2::-1]
-        return torch.from_numpy(np.concatenate([left, right], axis=1).astype(np.int64))
+def draw_palindromes(rng, count, seq_length, held_out=False):
+    """`count` random palindromes of `seq_length` digits from one of the two sets: (count, T) int64 tensor.
+
+    Args:
+        rng: numpy Generator.
+        held_out: draw held-out ones; where T ≤ 3 nothing is held out, and both sets are the same.
+    """
+    n = math.ceil(seq_length / 2)
+    share = 1.0 if seq_length <= 3 else HELD_OUT if held_out else 1 - HELD_OUT
+    most = max(1, 2**24 // n)  # rows drawn at once: bounds the memory for long palindromes
+    kept, missing = [np.empty((0, n), dtype=np.uint8)], count
+    while missing > 0:
+        left = rng.integers(10, size=(min(most, int(1.1 * missing / share) + 16), n), dtype=np.uint8)
+        left = left[_in_set(left, seq_length, held_out)][:missing]
+        kept.append(left)
+        missing -= len(left)
+    return _mirror(np.concatenate(kept), seq_length)
 
 
 def encode(digits, input_dim):
     """Digits (B, T - 1) as input x (B, T - 1, D): raw numbers 0.0 to 9.0 if D is 1, one-hot if D is 10."""
     return digits[..., None].float() if input_dim == 1 else F.one_hot(digits, 10).float()
+
+
+def _in_set(left, seq_length, held_out):
+    """(N,) bool: which of the left halves (N, n) belong to the held-out set, or to the training set."""
+    if seq_length <= 3:
+        return np.ones(len(left), dtype=bool)
+    # A sum of digits times random odd numbers modulo 2^64, mixed: the top bits are as good as uniform.
+    weights = _mix(np.arange(1, left.shape[1] + 1, dtype=np.uint64)) | np.uint64(1)
+    code = _mix(left.astype(np.uint64) @ weights)
+    return (code < np.uint64(HELD_OUT * 2**64)) == held_out
+
+
+def _mirror(left, seq_length):
+    """Left halves (N, n) to palindromes (N, T)."""
+    right = left[:, ::-1] if seq_length % 2 == 0 else left[:, -2::-1]
+    return torch.from_numpy(np.concatenate([left, right], axis=1).astype(np.int64))
 
 
 def _mix(code):

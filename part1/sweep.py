@@ -30,6 +30,7 @@ from common.files import write_atomically
 from common.progress import Progress
 from common.stop import StopFlag
 from part1 import train
+from part1.dataset import PalindromeDataset
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -51,6 +52,13 @@ def build_parser():
     grid.add_argument("--init", nargs="+", default=["default"], help="first weights")
     grid.add_argument("--learning_rate", nargs="+", default=["0.001"], help="step sizes")
     grid.add_argument("--seed", nargs="+", default=["0"], help="seeds")
+    parser.add_argument(
+        "--times",
+        nargs="+",
+        type=whole_number(2, 1_000),
+        default=[],
+        help="also test each trained model, without further training, at so many times the length",
+    )
     parser.add_argument("--shard", type=shard, default=(0, 1), metavar="I/N", help="do part I (from 0) of N only")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     parser.add_argument("--workers", type=whole_number(1, 4096), default=cores, help="processes, one thread each")
@@ -87,24 +95,44 @@ def point_file(folder, point):
     return Path(folder) / name
 
 
-def is_finished(folder, point):
-    """Whether the point's file is there. Raises ValueError if it is of other settings than the point's."""
+def is_finished(folder, point, times=()):
+    """Whether the point's file is there. Raises ValueError if it is of other settings, or was not tested at `times`."""
     path = point_file(folder, point)
     if not path.exists():
         return False
-    found, wanted = json.loads(path.read_text())["settings"], train.settings_of(point)
+    content = json.loads(path.read_text())
+    found, wanted = content["settings"], train.settings_of(point)
     different = [
         f"{name} {found.get(name)!r}, not {wanted[name]!r}" for name in wanted if found.get(name) != wanted[name]
+    ]
+    different += [
+        f"no accuracy at length {n * point.input_length}"
+        for n in times
+        if str(n * point.input_length) not in content["result"].get("accuracy_beyond", {})
+        and "diverged" not in content["result"]
     ]
     if different:
         raise ValueError(f"{path} has {'; '.join(different)}: name another --output_dir")
     return True
 
 
-def run_point(folder, point):
+def accuracy_beyond(model, point, times):
+    """{length: accuracy, 0 to 1, on 1,000 held-out palindromes} at so many times the point's length."""
+    accuracies = {}
+    for length in (n * point.input_length for n in times):
+        digits, target = PalindromeDataset(length + 1, point.seed, held_out=True).batch(1_000)
+        _, accuracies[length] = train.evaluate(model, digits, target, point.input_dim)
+    return accuracies
+
+
+def run_point(folder, point, times=()):
     """Train one point and write its file; a point that diverges is finished too, without an accuracy."""
+    torch.manual_seed(point.seed)
+    model = train.build_model(point)
     try:
-        result = train.train(point, show=False)
+        result = train.train(point, show=False, model=model)
+        if times:
+            result["accuracy_beyond"] = accuracy_beyond(model, point, times)
     except DivergedError as error:
         result = {"accuracy": None, "diverged": str(error)}
     content = {"settings": train.settings_of(point), "result": result, "torch": torch.__version__}
@@ -113,8 +141,8 @@ def run_point(folder, point):
 
 
 def _start_worker():
-    """Compute on one thread, leave Ctrl-C to the parent, and end with it, however it ends."""
-    torch.set_num_threads(1)
+    """Leave Ctrl-C to the parent, and end with it, however it ends."""
+    train.prepare_process()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def end_with_parent():
@@ -124,12 +152,12 @@ def _start_worker():
     threading.Thread(target=end_with_parent, daemon=True).start()
 
 
-def run_points(folder, points, workers, total, stop):
+def run_points(folder, points, workers, total, stop, times=()):
     """Train the points in `workers` processes; returns False if it was asked to stop."""
     context = multiprocessing.get_context("spawn")
     executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
     with Progress(total, done=total - len(points), unit="point") as progress:
-        pending = {executor.submit(run_point, folder, point): point for point in points}
+        pending = {executor.submit(run_point, folder, point, times): point for point in points}
         while pending and not stop:
             done, _ = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
             for future in done:
@@ -151,7 +179,7 @@ def main(argv=None):
     part, parts = sweep.shard
     points = grid_points(sweep, flags)[part::parts]
     try:
-        finished = [is_finished(folder, point) for point in points]
+        finished = [is_finished(folder, point, sweep.times) for point in points]
         missing = [point for point, there in zip(points, finished, strict=True) if not there]
         if sweep.dry_run:
             for point, there in zip(points, finished, strict=True):
@@ -163,7 +191,7 @@ def main(argv=None):
 
     stop = StopFlag()
     try:
-        complete = run_points(folder, missing, sweep.workers, len(points), stop)
+        complete = run_points(folder, missing, sweep.workers, len(points), stop, sweep.times)
     except (OSError, BrokenExecutor) as error:
         print(f"{error}; the points that are finished are kept, start the same command again to go on", file=sys.stderr)
         sys.exit(1)

@@ -18,9 +18,11 @@ from common.arguments import Parser, positive_number, whole_number
 from common.clock import Clock
 from common.device import choose_device
 from common.ending import DivergedError, run_to_the_end
+from common.memory import keep_freed_memory
 from common.progress import Progress
 from common.run_folder import RunFolder
 from common.stop import StopFlag
+from part1.curriculum import Curriculum
 from part1.dataset import PalindromeDataset, encode
 from part1.lstm import LSTM
 from part1.vanilla_rnn import VanillaRNN
@@ -66,6 +68,11 @@ def build_parser():
         help="first weights; zero_bias and chrono are for the LSTM, orthogonal, identity and latch for the RNN",
     )
     training = parser.add_argument_group("training")
+    training.add_argument(
+        "--curriculum",
+        action="store_true",
+        help="train at lengths below a bound that grows to --input_length while the model is right",
+    )
     training.add_argument("--batch_size", type=whole_number(1, 1_000_000), default=128, help="palindromes a step")
     training.add_argument("--optimizer", choices=OPTIMIZERS, default="rmsprop", help="update rule")
     training.add_argument("--learning_rate", type=positive_number, default=0.001, help="its step size")
@@ -91,10 +98,26 @@ def settings_of(config):
     return {name: value for name, value in vars(config).items() if name not in ("output_dir", "resume")}
 
 
+def prepare_process():
+    """Make this process compute as fast as it can at these sizes, however long the sequences are."""
+    # 128 × 128 products are too small to share: one thread is the fastest, and cores do not change the numbers.
+    torch.set_num_threads(1)
+    # A gradient that vanishes passes through numbers below 1e-38, which take the processor many times longer.
+    torch.set_flush_denormal(True)
+    keep_freed_memory()
+
+
 def build_model(config):
     """The cell of the settings, with freshly drawn weights. Raises ValueError for an init that is not the cell's."""
     model = MODELS[config.model_type]
     return model(config.input_dim, config.num_hidden, config.num_classes, config.init, max_length=config.input_length)
+
+
+def build_training_set(config):
+    """The palindromes to train on: all of one length, or of the lengths of a curriculum."""
+    if config.curriculum:
+        return Curriculum(config.input_length, config.seed)
+    return PalindromeDataset(config.input_length + 1, config.seed)
 
 
 @torch.no_grad()
@@ -102,7 +125,8 @@ def evaluate(model, digits, target, input_dim):
     """Mean cross-entropy in nats and accuracy, 0 to 1, on digits (N, T - 1) and their targets (N,)."""
     device = next(model.parameters()).device
     loss, correct = 0.0, 0
-    for digits_part, target_part in zip(digits.split(1_000), target.split(1_000), strict=True):
+    part = max(1, min(1_000, 2_000_000 // digits.shape[1]))  # palindromes at once: bounds the memory for long ones
+    for digits_part, target_part in zip(digits.split(part), target.split(part), strict=True):
         logits = model(encode(digits_part.to(device), input_dim))  # (B, K)
         target_part = target_part.to(device)
         loss += F.cross_entropy(logits, target_part, reduction="sum").item()
@@ -118,7 +142,7 @@ def held_out_palindromes(dataset, count):
     return palindromes[:, :-1], palindromes[:, -1]
 
 
-def train(config, run=None, stop=False, show=True):
+def train(config, run=None, stop=False, show=True, model=None):
     """Train until convergence or `train_steps`; the accuracy returned is on held-out palindromes drawn afresh.
 
     Args:
@@ -126,15 +150,16 @@ def train(config, run=None, stop=False, show=True):
         run: RunFolder that keeps metrics and checkpoints, and whose state is gone on from; or None.
         stop: what turns true when the process is asked to stop.
         show: whether to show progress.
+        model: what is trained, in place, instead of the cell of the settings: x (B, T - 1, D) to logits (B, K).
 
     Returns a dict (accuracy, loss, steps, ...), or None if it was asked to stop; the run's checkpoint is then of the
     last step made. Raises DivergedError before the update that would use a loss or gradient that is not finite.
     """
     torch.manual_seed(config.seed)
     device = choose_device(config.device)
-    model = build_model(config).to(device)
+    model = (model or build_model(config)).to(device)
     optimizer = OPTIMIZERS[config.optimizer](model.parameters(), config.learning_rate)
-    training_set = PalindromeDataset(config.input_length + 1, config.seed)
+    training_set = build_training_set(config)
     held_out_set = PalindromeDataset(config.input_length + 1, config.seed, held_out=True)
     clock = Clock()
 
@@ -159,10 +184,12 @@ def train(config, run=None, stop=False, show=True):
                     run.save(parts, step=step, solved=solved)
                 return None
 
-            digits, target = training_set.batch(config.batch_size)
-            x = encode(digits.to(device), config.input_dim)  # (B, T - 1, D)
-            logits = model(x)  # (B, K)
-            loss = F.cross_entropy(logits, target.to(device))
+            losses = []
+            for digits, target in training_set.batches(config.batch_size):  # one; a curriculum has two of a half
+                x = encode(digits.to(device), config.input_dim)  # (B, T - 1, D)
+                logits = model(x)  # (B, K)
+                losses.append(F.cross_entropy(logits, target.to(device)))
+            loss = sum(losses) / len(losses)
 
             optimizer.zero_grad()
             loss.backward()
@@ -175,6 +202,8 @@ def train(config, run=None, stop=False, show=True):
                 raise DivergedError(f"step {step + 1}: loss {loss:g}, length of the gradient {grad_norm:g}")
             optimizer.step()
             step += 1
+            if config.curriculum:
+                training_set.grow(losses[-1].item())
 
             note = None
             if step % config.eval_every == 0 or step == config.train_steps:
@@ -209,8 +238,9 @@ def main(argv=None):
     config = parser.parse_args(argv)
     if config.resume and config.output_dir is None:
         parser.error("--resume needs --output_dir, the folder of the run to go on with")
-    # 128 × 128 products are too small to share: one thread is the fastest, and cores do not change the numbers.
-    torch.set_num_threads(1)
+    if config.curriculum and config.batch_size < 2:
+        parser.error(f"--batch_size {config.batch_size}: a curriculum's batch has two halves, so at least 2")
+    prepare_process()
     stop = StopFlag()
     try:
         choose_device(config.device)

@@ -53,6 +53,18 @@ def test_a_point_is_what_train_gives(unbroken, tmp_path):
     assert swept == {name: alone[name] for name in swept}
 
 
+def test_a_point_is_tested_beyond_its_length_without_further_training(unbroken, tmp_path):
+    grid = ["--model_type", "RNN", "--input_length", "3", "--seed", "0"]
+    assert run(SCRIPT, *grid, *TINY, "--times", 2, 10, "--output_dir", tmp_path)[0] == 0
+    name = "RNN_length3_dim1_default_lr0.001_seed0.json"
+    result, plain = points_in(tmp_path)[name]["result"], points_in(unbroken)[name]["result"]
+    accuracy = result.pop("accuracy_beyond")
+    assert result == plain and list(accuracy) == ["6", "30"] and all(0 <= a <= 1 for a in accuracy.values())
+    assert "0 of them new" in run(SCRIPT, *grid, *TINY, "--times", 10, "--output_dir", tmp_path)[1]
+    status, _, err = run(SCRIPT, *grid, *TINY, "--times", 5, "--output_dir", tmp_path)
+    assert status == 2 and "no accuracy at length 15" in err
+
+
 def test_finished_points_are_skipped(unbroken):
     before = {path: path.stat().st_mtime_ns for path in unbroken.iterdir()}
     status, out, _ = run(SCRIPT, *GRID, *TINY, "--output_dir", unbroken)
