@@ -138,8 +138,8 @@ class Ranks:
 def run_script(main):
     """Call a script's `main()`; if this is one of several ranks, end the process right behind it, with its exit status.
 
-    Python, clearing up, aborts now and then while a thread of gloo is still about (1 rank in 25). A rank that has saved
-    would then look like one that failed.
+    Python, clearing up, aborts now and then where ranks have spoken to each other (2 of 50 in a small loop), it seems
+    in a thread of gloo that is still about. A rank that has saved would then look like one that failed.
     """
     try:
         several = Ranks().size > 1

@@ -4,6 +4,7 @@ python part2/plot_learned_gate.py results/part2/runs/palindromes100_gated_seed0
 """
 
 import csv
+import json
 import statistics
 import sys
 from pathlib import Path
@@ -41,6 +42,26 @@ def changes(gate):
         "s": [abs(s - first_s) / first_tau for first_tau, first_s, _, _, s, _ in each],
         "r_on": [r_on / first_r_on for _, _, first_r_on, _, _, r_on in each],
     }
+
+
+def never_open(gate, T):
+    """Which units were open at none of the steps 1 … T before learning: (H,) list of bool."""
+    units = zip(gate["first_tau"], gate["first_s"], gate["first_r_on"], strict=True)
+    return [all((t - s) % tau / tau >= r_on for t in range(1, T + 1)) for tau, s, r_on in units]
+
+
+def far_shifts(folder, gate, far=0.1):
+    """One line on the shifts that moved by more than `far` of a period, where the steps are 1 … T; else nothing."""
+    settings = json.loads((Path(folder) / "config.json").read_text())
+    if settings["task"] == "frequency":  # time stamps of its own for each wave
+        return ""
+    closed = never_open(gate, settings["input_length"])
+    moved = changes(gate)["s"]
+    of_closed = [m > far for m, c in zip(moved, closed, strict=True) if c]
+    return (
+        f"; {sum(m > far for m in moved)} shifts moved by more than {far:.0%} of a period, {sum(of_closed)} of them "
+        f"those of the {sum(closed)} units that opened at no step"
+    )
 
 
 def figure(gates):
@@ -84,12 +105,15 @@ def main(argv=None):
         if len(config.run) > len(MARKS):
             raise ValueError(f"{len(config.run)} runs: at most {len(MARKS)} can be told apart")
         gates = {Path(run).resolve().name: read_gate(run) for run in config.run}
+        notes = [far_shifts(run, gate) for run, gate in zip(config.run, gates.values(), strict=True)]
         save_figure(figure(gates), config.output)
     except (ValueError, OSError) as error:
         parser.error(error)
-    for name, gate in gates.items():
+    for (name, gate), note in zip(gates.items(), notes, strict=True):
         moved = {key: statistics.median(values) for key, values in changes(gate).items()}
-        print(f"{name}: median |Δτ| / τ {moved['tau']:.4f}, |Δs| / τ {moved['s']:.4f}, r_on × {moved['r_on']:.3f}")
+        print(
+            f"{name}: median |Δτ| / τ {moved['tau']:.4f}, |Δs| / τ {moved['s']:.4f}, r_on × {moved['r_on']:.3f}{note}"
+        )
 
 
 if __name__ == "__main__":

@@ -32,7 +32,6 @@ PANELS = {
     },
     "adding, 100 steps": {
         "adding100_gated": GATED,
-        "adding100_chrono": CHRONO,
         "adding100_lstm": PLAIN,
     },
     "frequencies, asynchronous": {
@@ -105,7 +104,8 @@ def figure(runs):
             accuracy = [[*run["accuracy"], *[run["accuracy"][-1]] * len(steps)][: len(steps)] for run in seeds]
             spread = [sorted(100 * a for a in at_step) for at_step in zip(*accuracy, strict=True)]
             ax.fill_between(steps, [s[0] for s in spread], [s[-1] for s in spread], color=colour, alpha=0.2, lw=0)
-            ax.plot(steps, [statistics.median(s) for s in spread], style, color=colour, label=label)
+            count = f"{len(seeds)} seed{'s' * (len(seeds) > 1)}"
+            ax.plot(steps, [statistics.median(s) for s in spread], style, color=colour, label=f"{label}, {count}")
             reached = statistics.median(steps_to(run, GOOD) for run in seeds)
             end = statistics.median(run["result"]["accuracy"] for run in seeds)
             lines.append(f"{label}: " + (f"{100 * end:.1f} %" if math.isinf(reached) else f"99 % at {reached:,.0f}"))
@@ -120,11 +120,8 @@ def figure(runs):
         ax.legend(fontsize=8, loc="best")
     for ax in axes.flat[len(panels) :]:
         ax.set_axis_off()
-    counts = {len(runs[name]) for curves in panels.values() for name in curves}
-    count = f"{min(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
     fig.suptitle(
-        f"What the time gate is good for: line, median of {count} seeds; band, lowest to highest; dots: chance",
-        fontsize=10,
+        "What the time gate is good for: line, median of the seeds; band, lowest to highest; dots: chance", fontsize=10
     )
     return fig
 

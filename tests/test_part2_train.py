@@ -70,6 +70,18 @@ def test_what_is_not_to_be_learned_stays(tmp_path):
     assert same == {"gate.log_tau": True, "gate.logit_r_on": True, "gate.shift": False}
 
 
+def test_a_resumed_run_writes_the_gate_of_an_unbroken_one(tmp_path):
+    flags = ["--input_length", 5, "--num_hidden", 4, "--eval_every", 2, "--r_on", 0.3]
+    for name, steps in (("whole", [6]), ("broken", [3, 6])):
+        for last in steps:
+            more = ["--train_steps", last, "--resume", "--output_dir", tmp_path / name]
+            assert run("part2/train.py", *flags, *more)[0] == 0
+    whole, broken = ((tmp_path / name / "gate.csv").read_text() for name in ("whole", "broken"))
+    assert whole == broken
+    first, last = zip(*(map(float, line.split(",")[2::3]) for line in whole.splitlines()[1:]), strict=True)
+    assert set(first) == {0.3} and set(last) != {0.3}, "the first values are those before any learning"
+
+
 def test_the_score_of_each_task():
     loss, right = train.loss_and_right(torch.tensor([[1.0], [0.5]]), torch.tensor([[1.03], [0.6]]), regression=True)
     assert loss.item() == pytest.approx((0.03**2 + 0.1**2) / 2) and right == 1
