@@ -2,9 +2,9 @@
 
 python part1/long_sequences.py --json results/part1/long_sequences.json
 
-Two things can make ten times the length take more than ten times the time, and part1/train.py (`prepare_process`) rules
-both out: a gradient that vanishes passes through denormal numbers, which processors handle slowly, and glibc may give the
-freed memory of each step back to the system, which costs a page fault for each 4 KiB of the next.
+Two things can make ten times the length take more than ten times the time, and part1/train.py (`prepare_process`)
+rules both out: a gradient that vanishes passes through denormal numbers, which processors handle slowly, and glibc may
+give the freed memory of each step back to the system, which costs a page fault for each 4 KiB of the next.
 """
 
 import json
@@ -37,7 +37,7 @@ MEASURES = {
 
 
 def update_seconds(cell, length, measures, updates):
-    """CPU seconds of each of `updates` updates in this process: one-hot digits, batch 128, 128 units, default weights."""
+    """CPU seconds of each of `updates` updates in this process: one-hot digits, batch 128, 128 units, default init."""
     flush, keep = MEASURES[measures]
     torch.set_num_threads(1)
     torch.set_flush_denormal(flush)
