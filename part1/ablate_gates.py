@@ -104,14 +104,10 @@ def train_model(model, config):
 
     A run that diverges counts as chance, 0.1, after all its updates.
     """
-    train.MODELS["given"] = lambda *sizes, **options: model  # the loop builds a cell by its name: it is given this one
-    config.model_type = "given"
     try:
-        result = train.train(config, show=False)
+        result = train.train(config, show=False, model=model)
     except DivergedError:
         return 0.1, config.train_steps, False
-    finally:
-        del train.MODELS["given"]
     return result["accuracy"], result["steps"], result["converged"]
 
 

@@ -44,21 +44,24 @@ def figure(ends, states):
         left.annotate(f"{right} of {len(rows)} at 99.9 %", (8, y + 0.24), fontsize=8)
     left.set_yticks(range(len(ends)), [rule.replace(", ", "\n") for rule in reversed(ends)], fontsize=8)
     left.set_ylim(-0.5, len(ends) - 0.4)
-    left.set_xlim(5, 103)
+    left.set_xlim(-3, 103)
     left.set_xlabel("accuracy at the goal (%), a mark per seed")
     left.set_title("what each rule is for")
     for ax, (rule, rows) in zip(others, states.items(), strict=True):
         for digit in range(10):
             own = [(float(r["component_1"]), float(r["component_2"])) for r in rows if r["digit"] == str(digit)]
-            for a, b in own:
-                ax.plot(a, b, marker=f"${digit}$", color=COLOURS[digit], ms=6, lw=0, alpha=0.8)
+            ax.plot(*zip(*own, strict=True), marker=f"${digit}$", color=COLOURS[digit], ms=6, lw=0, alpha=0.8)
         end = next(row for row in ends[rule] if row["seed"] == rows[0]["seed"])
         ax.set_title(f"{rule}:\n{end['digits_told_apart']} of 10 digits told apart", fontsize=9)
         ax.set_xlabel("first principal component of h")
         ax.set_ylabel("second")
+    right = {rule: sum(float(row["accuracy"]) >= 0.999 for row in rows) for rule, rows in ends.items()}
+    first, *_, last = right
     fig.suptitle(
-        "A vanilla RNN's memory after the last digit: without the short half, first digits merge into one state\n"
-        f"each numeral is one palindrome's hidden state, and its first digit (seed {rows[0]['seed']})",
+        f"A bound that waits until the model is right, and short palindromes besides: {right[last]} seeds, not "
+        f"{right[first]}. Grown too soon, first digits run together\n"
+        f"middle and right: hidden states h after the last digit, seed {rows[0]['seed']}; a numeral is one palindrome, "
+        "and its first digit",
         fontsize=10,
     )
     return fig

@@ -209,9 +209,9 @@ def singular_figure(values):
     axes[0].legend(fontsize=8, loc="lower left")
     count = len(next(iter(values[keys[0]].values())))
     fig.suptitle(
-        f"Every direction of the state shrinks, by how much is in the titles ({max(distances)} steps; each panel has its "
-        f"own scale)\nline: median of {count} seeds, one palindrome each, band: lowest to highest; before training, but "
-        "for the last panel",
+        f"Every direction of the state shrinks, by how much is in the titles ({max(distances)} steps; each panel has "
+        f"its own scale)\nline: median of {count} seeds, one palindrome each, band: lowest to highest; before training, "
+        "but for the last panel",
         fontsize=10,
     )
     return fig
