@@ -24,7 +24,10 @@ GATES = {"g": (-1, 1), "i": (0, 1), "f": (0, 1), "o": (0, 1), "c": (None, None),
 
 
 def read_runs(path, key):
-    """{value of the column `key`: {digits to read: [(accuracy, updates, solved) of each seed]}}, in the file's order."""
+    """{value of the column `key`: {digits to read: [(accuracy, updates, solved) of each seed]}}, in the file's order.
+
+    Raises ValueError or OSError, as `read_activations` does.
+    """
     found = defaultdict(lambda: defaultdict(list))
     for row in _rows(path, (key, *RUNS)):
         run = float(row["accuracy"]), int(row["updates"]), row["solved"] == "1"
@@ -78,7 +81,7 @@ def variants_figure(variants):
     whole, open_forget = (_solved(variants[name][lengths[-1]]) for name in ("LSTM", "f = 1"))
     count = len(variants["LSTM"][lengths[-1]])
     fig.suptitle(
-        f"On a task that never asks to forget, the LSTM learns sooner without its forget gate: {open_forget} of {count} "
+        f"Where nothing is to be forgotten, the LSTM learns more surely without forget gate: {open_forget} of {count} "
         f"seeds, not {whole}\na mark per seed; at the right, seeds solved and the median of their updates",
         fontsize=10,
     )
@@ -105,7 +108,7 @@ def forget_bias_figure(biases):
     ax.set_xticks(at)
     ax.set_xlabel("forget gate's bias before training")
     ax.set_ylabel("longest of the lengths tried that is solved (digits)")
-    best = max(at, key=lambda bias: statistics.median(longest[bias]))
+    best = max(at, key=lambda bias: (statistics.median(longest[bias]), min(longest[bias])))
     most = max(u for at_length in biases.values() for runs in at_length.values() for _, u, _ in runs)
     ax.set_title(
         f"A forget gate that starts open remembers longer; best at a bias of {best:g}\n"
@@ -143,7 +146,8 @@ def activations_figure(images, digits, updates, accuracy):
     kept = (np.median(images["f"][order[:knowing], 1:]) if knowing else np.nan), np.median(images["f"][:, 1:])
     fig.suptitle(
         f"{knowing} of {len(share)} units keep the first digit to the end; their forget gate is at {kept[0]:.2f} "
-        f"(median; all units: {kept[1]:.2f})\nan LSTM after {updates} updates, accuracy {accuracy:.4f}, on one palindrome",
+        f"(median; all units: {kept[1]:.2f})\n"
+        f"an LSTM after {updates} updates, accuracy {accuracy:.4f}, on one palindrome",
         fontsize=10,
     )
     return fig

@@ -210,8 +210,8 @@ def singular_figure(values):
     count = len(next(iter(values[keys[0]].values())))
     fig.suptitle(
         f"Every direction of the state shrinks, by how much is in the titles ({max(distances)} steps; each panel has "
-        f"its own scale)\nline: median of {count} seeds, one palindrome each, band: lowest to highest; before training, "
-        "but for the last panel",
+        f"its own scale)\nline: median of {count} seeds, one palindrome each, band: lowest to highest; before "
+        "training, but for the last panel",
         fontsize=10,
     )
     return fig
