@@ -14,6 +14,8 @@ from pathlib import Path
 if not __package__:  # run as `python part2/plot_training.py`: import from the checkout, not from part2/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from matplotlib.ticker import NullFormatter
+
 from common.arguments import Parser
 from common.figures import BLUE, GREEN, VERMILION, new_figure, save_figure
 
@@ -114,6 +116,7 @@ def figure(runs):
             ax.axhline(100 * CHANCE[task], color="0.3", lw=0.8, ls=(0, (1, 2)))
         ax.set_title("\n".join(lines), fontsize=8.5)
         ax.set_xscale("log")
+        ax.xaxis.set_minor_formatter(NullFormatter())  # labels at 2, 3, 4 … run together where there is one decade
         ax.set_ylim(0, 103)
         ax.set_xlabel("updates")
         ax.set_ylabel("sums to within 0.04 (%)" if task == "adding" else "held-out accuracy (%)")
