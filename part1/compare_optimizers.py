@@ -24,13 +24,16 @@ from part1.train import OPTIMIZERS, build_parser, prepare_process, train
 
 ROOT = Path(__file__).resolve().parents[1]
 RATES = [10 ** (n / 2) for n in range(-8, 1)]  # 0.0001 to 1, half a decade apart
-PATH_RATES = [10 ** (n / 4) for n in range(-16, 1)]
+PATH_RATES = [10 ** (n / 4) for n in range(-16, 5)]  # 0.0001 to 10, a quarter of a decade apart
 PATH_STEPS = 60
 MAX_NORM = 1.0  # of the clipped paths over the cliff; part1/train.py's own is 10
 
 
 def ravine(x, y):
-    """A quadratic whose curvature is 50 times greater across (y) than along (x); lowest at (0, 0)."""
+    """A quadratic whose curvature is 50 times greater across (y) than along (x); lowest at (0, 0).
+
+    Its axes are the coordinates': the best case for RMSProp and Adam, which scale each coordinate by itself.
+    """
     return (x**2 + 50 * y**2) / 2
 
 
@@ -82,13 +85,17 @@ def best_walk(name, optimizer, max_norm=None):
 
 
 def paths():
-    """[(surface, path, rate, points)]: every rule on ravine and saddle; SGD over the cliff, clipped and not."""
+    """[(surface, path, rate, points)]: every rule on ravine and saddle; SGD over the cliff, clipped and not.
+
+    Each at its own best rate, and SGD without clipping also at the best rate with it.
+    """
     found = [
         (name, optimizer, *best_walk(name, optimizer)) for name in ("ravine", "saddle") for optimizer in OPTIMIZERS
     ]
     rate, points = best_walk("cliff", "sgd", MAX_NORM)
     found.append(("cliff", "sgd, clipped", rate, points))
-    found.append(("cliff", "sgd, not clipped", rate, walk(*SURFACES["cliff"][:2], "sgd", rate)))
+    found.append(("cliff", "sgd, same rate", rate, walk(*SURFACES["cliff"][:2], "sgd", rate)))
+    found.append(("cliff", "sgd, own rate", *best_walk("cliff", "sgd")))
     return found
 
 
@@ -118,13 +125,15 @@ def main(argv=None):
             lines += [f'{surface},"{name}",{rate:.4g},{step},{x:.5g},{y:.5g}' for step, (x, y) in enumerate(points)]
         write_atomically(folder / "optimizer_paths.csv", "\n".join(lines) + "\n")
 
-        lines = ["optimizer,learning_rate,seed,accuracy"]  # no accuracy: diverged
+        lines = ["input_length,updates,optimizer,learning_rate,seed,accuracy"]  # no accuracy: diverged
+        setting = f"{config.input_length},{config.train_steps}"
         with Progress(len(OPTIMIZERS) * len(RATES) * config.seeds, unit="run") as progress:
             for optimizer in OPTIMIZERS:
                 for rate in RATES:
                     for seed in range(config.seeds):
                         accuracy = accuracy_at(optimizer, rate, seed, config)
-                        lines.append(f"{optimizer},{rate:.4g},{seed},{'' if accuracy is None else f'{accuracy:.4f}'}")
+                        accuracy = "" if accuracy is None else f"{accuracy:.4f}"
+                        lines.append(f"{setting},{optimizer},{rate:.4g},{seed},{accuracy}")
                         progress.advance(f"{optimizer}, rate {rate:.2g}")
         write_atomically(folder / "optimizers.csv", "\n".join(lines) + "\n")
     except (ValueError, OSError) as error:

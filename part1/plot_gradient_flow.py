@@ -68,10 +68,10 @@ def curve(at_place, name, relative_to=None):
     return places, [sorted(row[name] / d for row, d in zip(at_place[p], divisors, strict=True)) for p in places]
 
 
-def draw(ax, places, seeds, label, colour, line, marker=None, **options):
+def draw(ax, places, seeds, label, colour, line, marker=None):
     """Median of the seeds against the place, and their range."""
     ax.fill_between(places, [s[0] for s in seeds], [s[-1] for s in seeds], color=colour, alpha=0.2, lw=0)
-    ax.plot(places, [statistics.median(s) for s in seeds], ls=line, color=colour, label=label, **options)
+    ax.plot(places, [statistics.median(s) for s in seeds], ls=line, color=colour, label=label)
 
 
 def first(norms, key, name="ratio"):
@@ -80,8 +80,15 @@ def first(norms, key, name="ratio"):
 
 
 def number(log10):
-    """A number given by its log10, short: 0.04, 15, 1e-23."""
-    return f"{10**log10:.2g}" if -2.5 < log10 < 3 else f"1e{log10:.0f}"
+    """A number given by its log10, in one or two digits: 0.043, 15, 2e-23; it may be smaller than a float can be."""
+    if log10 == -math.inf:
+        return "0"
+    exponent = math.floor(log10)
+    return f"{10**log10:.2g}" if -3 < log10 < 2 else f"{10 ** (log10 - exponent):.0f}e{exponent}"
+
+
+def short(value):
+    return number(math.log10(value) if value else -math.inf)
 
 
 def draw_norms(ax, norms, runs, family, after):
@@ -94,9 +101,13 @@ def draw_norms(ax, norms, runs, family, after):
         for name, label in (("sigma_max", "bound σ_max(W_hh)ᵀ⁻ᵗ"), ("spectral_radius", "ρ(W_hh)ᵀ⁻ᵗ")):
             value = statistics.median(row[name] for row in runs[key][0])
             ax.plot([1, T], [value ** (T - 1), 1], color=VERMILION, lw=0.8)
-            at = 0.45 * T if name == "sigma_max" else 0.62 * T
+            at, below = (0.45 * T, 1) if name == "sigma_max" else (0.5 * T, -14)
             ax.annotate(
-                f"{label}, {value:.2f}", (at, value ** (T - at)), xytext=(5, 1), textcoords="offset points", fontsize=7
+                f"{label}, {value:.2f}",
+                (at, value ** (T - at)),
+                xytext=(5, below),
+                textcoords="offset points",
+                fontsize=7,
             )
     ax.set_yscale("log")
     ax.set_ylim(FLOOR, 1e7)
@@ -113,16 +124,14 @@ def gradient_figure(norms, runs):
     for row, family in enumerate(("RNN", "LSTM")):
         for column, when in enumerate(("before training", "after training")):
             keys = draw_norms(axes[row, column], norms, runs, family, after=column == 1)
-            at_first = [f"{number(math.log10(first(norms, key)))} {title_name(*key)}" for key in keys]
+            at_first = [f"{short(first(norms, key))} {title_name(*key)}" for key in keys]
             half = (len(at_first) + 1) // 2
             text = ",\n".join(", ".join(part) for part in (at_first[:half], at_first[half:]))
             axes[row, column].set_title(f"{family}, {when}; at t = 1:\n{text}", fontsize=8.5)
     draw_terms(axes[0, 2], norms, runs)
     draw_puzzle(axes[1, 2], norms, runs)
     count = len(next(iter(runs.values()))[0])
-    default, orthogonal = (
-        number(math.log10(first(norms, (f"RNN, {init}", "no")))) for init in ("default", "orthogonal")
-    )
+    default, orthogonal = (short(first(norms, (f"RNN, {init}", "no"))) for init in ("default", "orthogonal"))
     fig.suptitle(
         f"Of the gradient at the last step {default} reaches the first of an untrained default RNN, {orthogonal} of an "
         f"orthogonal one\nline: median of {count} seeds, band: lowest to highest; one-hot palindromes, float64",
@@ -153,9 +162,7 @@ def draw_terms(ax, norms, runs):
     ax.set_xlabel("time step t of the term")
     ax.set_ylabel("‖Dₜ δₜ hₜ₋₁ᵀ‖ / ‖∂L/∂W_hh‖")
     second = first_term(norms, runs, ("RNN, default", "no"))
-    ax.set_title(
-        f"before training: the long-range terms vanish\n(default, t = 2: {number(math.log10(second))}), not their sum"
-    )
+    ax.set_title(f"before training: the long-range terms vanish\n(default, t = 2: {short(second)}), not their sum")
 
 
 def first_term(norms, runs, key):
@@ -185,8 +192,8 @@ def draw_puzzle(ax, norms, runs):
         for key in (("RNN, latch", "short"), ("RNN, default", "curriculum"))
     )
     ax.set_title(
-        f"memory without gradient:\nlatch {100 * latch[1]:.1f} % with {number(math.log10(latch[0]))},\n"
-        f"learned RNN {100 * learned[1]:.1f} % with {number(math.log10(learned[0]))}",
+        f"memory without gradient:\nlatch {100 * latch[1]:.1f} % with {short(latch[0])},\n"
+        f"learned RNN {100 * learned[1]:.1f} % with {short(learned[0])}",
         fontsize=8.5,
     )
 
@@ -196,22 +203,26 @@ def singular_figure(values):
     keys = [key for key in values if key[1] != "short"]
     keys.sort(key=lambda key: key[1] == "curriculum")
     fig, axes = new_figure(1, len(keys), width=2.6 * len(keys), height=3.9)
+    shrinking = 0
     for ax, key in zip(axes, keys, strict=True):
         last = {}
         for name, colour, line in (("largest", VERMILION, "-"), ("median", "0.0", "--"), ("smallest", BLUE, ":")):
             distances, seeds = curve(values[key], f"log10_{name}")
             draw(ax, distances, seeds, name, colour, line)
-            last[name] = number(statistics.median(seeds[-1]))
+            last[name] = statistics.median(seeds[-1])
+        shrinking += last["largest"] < 0
         ax.set_ylim(top=0.05 * abs(ax.get_ylim()[0]))
         ax.set_xlabel("distance T - t (steps)")
-        ax.set_title(f"{style(*key)[0]}:\nlargest {last['largest']}, median {last['median']}", fontsize=8.5)
+        ax.set_title(
+            f"{style(*key)[0]}:\nlargest {number(last['largest'])}, median {number(last['median'])}", fontsize=8.5
+        )
     axes[0].set_ylabel("log₁₀ of the singular values of ∂h_T/∂hₜ")
     axes[0].legend(fontsize=8, loc="lower left")
     count = len(next(iter(values[keys[0]].values())))
     fig.suptitle(
-        f"Every direction of the state shrinks, by how much is in the titles ({max(distances)} steps; each panel has "
-        f"its own scale)\nline: median of {count} seeds, one palindrome each, band: lowest to highest; before "
-        "training, but for the last panel",
+        f"In {shrinking} of {len(keys)} RNNs every direction of the state has shrunk after {max(distances)} steps, to "
+        f"what the titles say (each panel has its own scale)\nline: median of {count} seeds, one palindrome each, band: "
+        "lowest to highest; before training, but for the last panel",
         fontsize=10,
     )
     return fig

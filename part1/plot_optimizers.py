@@ -26,17 +26,31 @@ STYLES = {
     "momentum": ("momentum", GREEN, "-.", "^"),
     "rmsprop": ("RMSProp", BLUE, "-", "o"),
     "adam": ("Adam", VERMILION, "--", "D"),
-    "sgd, not clipped": ("SGD", VERMILION, ":", "s"),
-    "sgd, clipped": ("SGD, gradient clipped", BLUE, "-", "o"),
+    "sgd, clipped": ("SGD, gradient clipped to length 1", BLUE, "-", "o"),
+    "sgd, same rate": ("SGD, same rate", VERMILION, ":", "s"),
+    "sgd, own rate": ("SGD, its own best rate", GREEN, "-.", "^"),
+}
+
+SHORT = {"sgd, clipped": "clipped", "sgd, same rate": "same rate", "sgd, own rate": "own rate"}
+TITLES = {
+    "ravine": "ravine: SGD swings across, then crawls along;\nheight at the end",
+    "saddle": "saddle: a scale for each coordinate leaves it soonest;\nupdates until |y| > 0.5",
+    "cliff": "cliff: one long gradient throws away what was found;\nheight at the end",
 }
 
 
 def read_accuracies(path):
-    """{optimizer: {learning rate: [accuracy of each seed, sorted]}}; a run that diverged counts as chance, 0.1."""
-    found = defaultdict(lambda: defaultdict(list))
-    for row in _rows(path, ("optimizer", "learning_rate", "seed", "accuracy")):
+    """(digits to read, updates), {optimizer: {learning rate: [accuracy of each seed, sorted]}}, runs that diverged.
+
+    A run that diverged counts as chance, 0.1. Raises ValueError or OSError, as `read_paths` does.
+    """
+    found, diverged = defaultdict(lambda: defaultdict(list)), 0
+    rows = _rows(path, ("input_length", "updates", "optimizer", "learning_rate", "seed", "accuracy"))
+    for row in rows:
         found[row["optimizer"]][float(row["learning_rate"])].append(float(row["accuracy"] or 0.1))
-    return {name: {rate: sorted(values) for rate, values in rates.items()} for name, rates in found.items()}
+        diverged += row["accuracy"] == ""
+    accuracies = {name: {rate: sorted(values) for rate, values in rates.items()} for name, rates in found.items()}
+    return (int(rows[0]["input_length"]), int(rows[0]["updates"])), accuracies, diverged
 
 
 def read_paths(path):
@@ -64,40 +78,56 @@ def good_rates(rates):
     return [rate for rate, values in sorted(rates.items()) if values[0] >= GOOD]
 
 
-def accuracy_figure(accuracies):
-    """Accuracy against the learning rate, a line per optimizer: median of the seeds and their range."""
-    fig, ax = new_figure(width=7.2, height=3.8)
-    for name, rates in accuracies.items():
+def best_rate(rates):
+    """The learning rate with the highest median accuracy over the seeds, then the highest lowest one."""
+    return max(rates, key=lambda rate: (statistics.median(rates[rate]), rates[rate][0]))
+
+
+def accuracy_figure(setting, accuracies):
+    """Accuracy against the learning rate, a panel per optimizer: median of the seeds, and a dot for each."""
+    fig, axes = new_figure(1, len(accuracies), width=11.5, height=3.6, sharey=True)
+    for ax, (name, rates) in zip(axes, accuracies.items(), strict=True):
         label, colour, line, marker = STYLES[name]
         at = sorted(rates)
-        seeds = [[100 * a for a in rates[rate]] for rate in at]
-        ax.fill_between(at, [s[0] for s in seeds], [s[-1] for s in seeds], color=colour, alpha=0.15, lw=0)
-        good = good_rates(rates)
-        note = f"{min(good):.2g} to {max(good):.2g}" if len(good) > 1 else f"{good[0]:.2g}" if good else "none"
-        ax.plot(at, [statistics.median(s) for s in seeds], line, color=colour, marker=marker, label=f"{label}: {note}")
-    ax.axhline(10, color="0.3", lw=0.8, ls=(0, (1, 2)))
-    ax.set_xscale("log")
-    ax.set_ylim(0, 103)
-    ax.set_xlabel("learning rate")
-    ax.set_ylabel("accuracy on held-out palindromes (%)")
-    ax.legend(title="rates with 99 % on every seed", fontsize=8, title_fontsize=8)
+        for rate in at:
+            dots = [100 * a for a in rates[rate]]
+            ax.plot([rate] * len(dots), dots, "o", color=colour, ms=4, alpha=0.5, mew=0, clip_on=False)
+        ax.plot(at, [100 * statistics.median(rates[rate]) for rate in at], line, color=colour, marker=marker)
+        ax.axhline(10, color="0.3", lw=0.8, ls=(0, (1, 2)))
+        ax.set_xscale("log")
+        ax.set_ylim(0, 103)
+        ax.set_xlabel("learning rate")
+        good = ", ".join(f"{rate:.2g}" for rate in good_rates(rates)) or "no rate"
+        ax.set_title(f"{label}: best {best_rate(rates):.2g}\n99 % on every seed: {good}")
+    axes[0].set_ylabel("accuracy on held-out palindromes (%)")
+    axes[0].annotate("chance", (at[0], 10), xytext=(0, 3), textcoords="offset points", fontsize=7)
     count = {name: len(good_rates(rates)) for name, rates in accuracies.items()}
-    best = max(count, key=count.get)
-    ax.set_title(
-        f"{STYLES[best][0]} forgives most: {count[best]} of the {len(at)} rates are good on every seed\n"
-        f"line: median of {len(seeds[0])} seeds, band: lowest to highest; dots: chance"
+    most = max(count, key=count.get)
+    fig.suptitle(
+        f"{STYLES[most][0]} forgives most: {count[most]} of {len(at)} learning rates are good on every seed\n"
+        f"vanilla RNN, {setting[0]} one-hot digits to read, after {setting[1]:,} updates; "
+        f"line: median of {len(rates[at[0]])} seeds, dots: each",
+        fontsize=10,
     )
     return fig
 
 
+def path_title(surface, ways):
+    """What is to be seen on a surface, and a number for each path over it."""
+    function, what = SURFACES[surface][0], TITLES[surface]
+    measures = []
+    for name, (_, points) in ways.items():
+        if surface == "saddle":
+            value = next((step for step, (_, y) in enumerate(points) if abs(y) > 0.5), "never")
+        else:
+            value = f"{function(*torch.tensor(points[-1], dtype=torch.float64)).item():.1g}"
+        measures.append(f"{SHORT.get(name) or STYLES[name][0]} {value}")
+    return f"{what}: {', '.join(measures)}"
+
+
 def paths_figure(paths):
     """Contours of the three surfaces, and the way that each rule takes over them."""
-    fig, axes = new_figure(1, 3, width=12, height=4.0)
-    titles = {
-        "ravine": "ravine: SGD swings across and crawls along",
-        "saddle": "saddle: scaling each coordinate leaves it at once",
-        "cliff": "cliff: one long gradient throws away what was found",
-    }
+    fig, axes = new_figure(1, 3, width=12, height=4.6)
     for ax, (surface, ways) in zip(axes, paths.items(), strict=True):
         function, start, (xs, ys) = SURFACES[surface]
         x, y = np.meshgrid(np.linspace(*xs, 200), np.linspace(*ys, 200))
@@ -107,17 +137,22 @@ def paths_figure(paths):
         for name, (rate, points) in ways.items():
             label, colour, line, marker = STYLES[name]
             px, py = zip(*points, strict=True)
-            ax.plot(px, py, line, color=colour, marker=marker, ms=3, lw=1.3, markevery=3, label=f"{label}, {rate:.2g}")
+            ax.plot(
+                px, py, line, color=colour, marker=marker, ms=3.5, lw=1.3, markevery=3, label=f"{label}: {rate:.2g}"
+            )
         ax.plot(*start, "k*", ms=10)
         ax.set_xlim(*xs)
         ax.set_ylim(*ys)
         ax.grid(visible=False)
-        ax.set_title(titles[surface], fontsize=9)
+        ax.set_title(path_title(surface, ways), fontsize=9)
         ax.set_xlabel("weight w" if surface == "cliff" else "x")
         ax.set_ylabel("bias b" if surface == "cliff" else "y")
-        ax.legend(fontsize=7, framealpha=0.9, frameon=True, edgecolor="0.8", loc="best")
-    steps = len(points) - 1
-    fig.suptitle(f"{steps} updates from the star, at the learning rate given (dark is high)", fontsize=10)
+        ax.legend(fontsize=7, framealpha=0.9, frameon=True, edgecolor="0.8", title="learning rate", title_fontsize=7)
+    fig.suptitle(
+        f"{len(points) - 1} updates from the star (dark is high); learning rate: of a grid, that whose path ends lowest "
+        "and never leaves the picture",
+        fontsize=10,
+    )
     return fig
 
 
@@ -127,18 +162,19 @@ def main(argv=None):
     parser.add_argument("--output_dir", default=str(ROOT / "results/part1"), help="folder for the two figures")
     config = parser.parse_args(argv)
     try:
-        accuracies = read_accuracies(Path(config.csv_dir) / "optimizers.csv")
+        setting, accuracies, diverged = read_accuracies(Path(config.csv_dir) / "optimizers.csv")
         paths = read_paths(Path(config.csv_dir) / "optimizer_paths.csv")
         folder = Path(config.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        save_figure(accuracy_figure(accuracies), folder / "optimizers.png")
+        save_figure(accuracy_figure(setting, accuracies), folder / "optimizers.png")
         save_figure(paths_figure(paths), folder / "optimizer_paths.png")
     except (ValueError, KeyError, OSError) as error:
         parser.error(error)
+    print(f"{setting[0]} digits to read, {setting[1]} updates; runs that diverged: {diverged}\n")
     print("| optimizer | best rate | accuracy there, median (lowest to highest) | rates with 99 % on every seed |")
     print("|---|---|---|---|")
     for name, rates in accuracies.items():
-        best = max(rates, key=lambda rate: (statistics.median(rates[rate]), rates[rate][0]))
+        best = best_rate(rates)
         values = rates[best]
         print(
             f"| {STYLES[name][0]} | {best:.2g} | {statistics.median(values):.4f} ({values[0]:.4f} to {values[-1]:.4f}) "

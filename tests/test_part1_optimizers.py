@@ -1,12 +1,13 @@
 """part1/compare_optimizers.py: the walks are the update rules' own, and both scripts run from end to end."""
 
 import csv
+from argparse import Namespace
 
 import pytest
 import torch
 
 from part1 import compare_optimizers, plot_optimizers
-from part1.compare_optimizers import SURFACES, best_walk, paths, walk
+from part1.compare_optimizers import SURFACES, accuracy_at, best_walk, paths, walk
 from tests.scripts import run
 
 
@@ -45,27 +46,34 @@ def test_the_best_walk_stays_in_the_picture_and_ends_lower_than_it_began():
     for surface, name, rate, points in paths():
         function, start, limits = SURFACES[surface]
         assert points[0] == start and len(points) == compare_optimizers.PATH_STEPS + 1
-        if name != "sgd, not clipped":
+        if name != "sgd, same rate":
             assert all(low <= z <= high for point in points for z, (low, high) in zip(point, limits, strict=True))
             first, last = (function(*torch.tensor(p, dtype=torch.float64)).item() for p in (points[0], points[-1]))
-            assert last < first and rate in compare_optimizers.PATH_RATES
+            assert last < first and rate in compare_optimizers.PATH_RATES[1:-1], "the best rate lies inside the grid"
     assert best_walk("ravine", "sgd")[0] < 2 / 50, "a higher rate diverges on a curvature of 50"
 
 
 def test_the_scripts_from_end_to_end(tmp_path, monkeypatch):
-    monkeypatch.setattr(compare_optimizers, "RATES", [0.001, 1e30])
+    monkeypatch.setattr(compare_optimizers, "RATES", [0.001, 1.0])
     compare_optimizers.main(
         ["--input_length", "3", "--train_steps", "3", "--seeds", "2", "--output_dir", str(tmp_path)]
     )
     with open(tmp_path / "optimizers.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 4 * 2 * 2
-    assert all((row["accuracy"] == "") <= (row["learning_rate"] == "1e+30") for row in rows)
+    assert all((row["input_length"], row["updates"]) == ("3", "3") for row in rows)
     status, out, err = run("part1/plot_optimizers.py", "--csv_dir", tmp_path, "--output_dir", tmp_path)
     assert status == 0, err
-    assert out.count("\n") == 6 and "| Adam | " in out
+    assert out.count("\n") == 8 and "| Adam | " in out
     for name in ("optimizers.png", "optimizer_paths.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_run_that_diverges_is_kept_and_counts_as_chance(tmp_path):
+    assert accuracy_at("sgd", 1e38, 0, Namespace(input_length=3, train_steps=3)) is None
+    table = tmp_path / "optimizers.csv"
+    table.write_text("input_length,updates,optimizer,learning_rate,seed,accuracy\n3,4,sgd,1,0,0.7\n3,4,sgd,1,1,\n")
+    assert plot_optimizers.read_accuracies(table) == ((3, 4), {"sgd": {1.0: [0.1, 0.7]}}, 1)
 
 
 def test_rates_are_good_where_every_seed_is():
