@@ -1,0 +1,59 @@
+"""common/fill.py: the right number in the right form, and one clear line where there is none."""
+
+import pytest
+
+from common.fill import files_of, fill
+
+
+@pytest.fixture
+def root(tmp_path):
+    (tmp_path / "a.json").write_text('{"ratio": {"T100": 1.094, "T1.5": 3}, "list": [1, 2], "name": "x"}')
+    (tmp_path / "b.csv").write_text('cell,seed,accuracy\n"RNN, a",0,0.5\n"RNN, a",1,1.0\nLSTM,0,0.25\n')
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "placeholder, filled",
+    [
+        ("a.json | ratio.T100 | .2f", "1.09"),
+        ("a.json | ratio.T1.5 | d", "3"),
+        ("a.json | list.1 | d", "2"),
+        ("a.json | name | s", "x"),
+        ("b.csv | only accuracy, cell=LSTM | .0%", "25%"),
+        ('b.csv | median accuracy, cell="RNN, a" | .3f', "0.750"),
+        ('b.csv | max accuracy, cell="RNN, a", seed=0 | .1f', "0.5"),
+        ("b.csv | count accuracy | d", "3"),
+    ],
+)
+def test_a_placeholder_becomes_its_number(root, placeholder, filled):
+    assert fill(f"about {{{{{placeholder}}}}} of\nit", root) == f"about {filled} of\nit"
+
+
+@pytest.mark.parametrize(
+    "placeholder, reason",
+    [
+        ("a.json | ratio.T200 | .2f", "no key T200"),
+        ("a.json | ratio | .2f", "a group of values"),
+        ("a.json | ratio.T100 | q", "q"),
+        ("a.json | ratio.T100", "not of the form"),
+        ("none.json | x | d", "none.json"),
+        ("c.txt | x | d", "neither"),
+        ("b.csv | only accuracy | d", "3 rows"),
+        ("b.csv | mode accuracy | d", "mode"),
+        ("b.csv | max loss | d", "no column loss"),
+        ("b.csv | max accuracy, cell=GRU | d", "no such rows"),
+    ],
+)
+def test_one_that_cannot_be_filled_is_named_with_its_line_and_the_reason(root, placeholder, reason):
+    with pytest.raises(ValueError, match="line 2: ") as caught:
+        fill(f"first\n{{{{{placeholder}}}}}\n", root)
+    assert placeholder in str(caught.value) and reason in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_text_without_placeholders_stays_and_latex_braces_too(root):
+    text = "$\\frac{a}{b}$ and {x}, \\mathbf{W}_{hh}\n"
+    assert fill(text, root) == text and files_of(text) == []
+
+
+def test_the_files_that_a_text_needs():
+    assert files_of("{{b.csv | max x | d}} {{a.json | y | d}} {{b.csv | min x | d}}") == ["a.json", "b.csv"]
