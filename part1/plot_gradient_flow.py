@@ -83,7 +83,7 @@ def number(log10):
     """A number given by its log10, in one or two digits: 0.043, 15, 2e-23; it may be smaller than a float can be."""
     if log10 == -math.inf:
         return "0"
-    exponent = math.floor(log10)
+    exponent = math.floor(log10 - math.log10(0.95))  # what would be rounded to 10 is 1 of the next power
     return f"{10**log10:.2g}" if -3 < log10 < 2 else f"{10 ** (log10 - exponent):.0f}e{exponent}"
 
 
@@ -221,8 +221,8 @@ def singular_figure(values):
     count = len(next(iter(values[keys[0]].values())))
     fig.suptitle(
         f"In {shrinking} of {len(keys)} RNNs every direction of the state has shrunk after {max(distances)} steps, to "
-        f"what the titles say (each panel has its own scale)\nline: median of {count} seeds, one palindrome each, band: "
-        "lowest to highest; before training, but for the last panel",
+        f"what its title says (each panel has its own scale)\nline: median of {count} seeds, one palindrome each; "
+        "band: lowest to highest; before training, but for the last panel",
         fontsize=10,
     )
     return fig

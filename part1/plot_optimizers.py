@@ -26,16 +26,15 @@ STYLES = {
     "momentum": ("momentum", GREEN, "-.", "^"),
     "rmsprop": ("RMSProp", BLUE, "-", "o"),
     "adam": ("Adam", VERMILION, "--", "D"),
-    "sgd, clipped": ("SGD, gradient clipped to length 1", BLUE, "-", "o"),
-    "sgd, same rate": ("SGD, same rate", VERMILION, ":", "s"),
-    "sgd, own rate": ("SGD, its own best rate", GREEN, "-.", "^"),
+    "sgd, clipped": ("SGD clipped to length 1", BLUE, "-", "o"),
+    "sgd, same rate": ("SGD not clipped, same rate", VERMILION, ":", "s"),
+    "sgd, own rate": ("SGD not clipped, own rate", GREEN, "-.", "^"),
 }
-
-SHORT = {"sgd, clipped": "clipped", "sgd, same rate": "same rate", "sgd, own rate": "own rate"}
+# A surface's title, and what path_measure says of the paths over it.
 TITLES = {
-    "ravine": "ravine: SGD swings across, then crawls along;\nheight at the end",
-    "saddle": "saddle: a scale for each coordinate leaves it soonest;\nupdates until |y| > 0.5",
-    "cliff": "cliff: one long gradient throws away what was found;\nheight at the end",
+    "ravine": ("ravine: SGD swings across, then crawls along", "height at the end"),
+    "saddle": ("saddle: a scale for each coordinate leaves it soonest", "updates until |y| > 0.5"),
+    "cliff": ("cliff: one long gradient throws away what was found", "height at the end"),
 }
 
 
@@ -112,24 +111,19 @@ def accuracy_figure(setting, accuracies):
     return fig
 
 
-def path_title(surface, ways):
-    """What is to be seen on a surface, and a number for each path over it."""
-    function, what = SURFACES[surface][0], TITLES[surface]
-    measures = []
-    for name, (_, points) in ways.items():
-        if surface == "saddle":
-            value = next((step for step, (_, y) in enumerate(points) if abs(y) > 0.5), "never")
-        else:
-            value = f"{function(*torch.tensor(points[-1], dtype=torch.float64)).item():.1g}"
-        measures.append(f"{SHORT.get(name) or STYLES[name][0]} {value}")
-    return f"{what}: {', '.join(measures)}"
+def path_measure(surface, points):
+    """What tells the paths over a surface apart, as text: updates away from the saddle, or the height at the end."""
+    if surface == "saddle":
+        return str(next((step for step, (_, y) in enumerate(points) if abs(y) > 0.5), "never"))
+    return f"{SURFACES[surface][0](*torch.tensor(points[-1], dtype=torch.float64)).item():.2g}"
 
 
 def paths_figure(paths):
     """Contours of the three surfaces, and the way that each rule takes over them."""
-    fig, axes = new_figure(1, 3, width=12, height=4.6)
+    fig, axes = new_figure(1, 3, width=12, height=5.6)
     for ax, (surface, ways) in zip(axes, paths.items(), strict=True):
         function, start, (xs, ys) = SURFACES[surface]
+        title, measure = TITLES[surface]
         x, y = np.meshgrid(np.linspace(*xs, 200), np.linspace(*ys, 200))
         z = function(torch.from_numpy(x), torch.from_numpy(y)).numpy()
         levels = np.quantile(z, np.linspace(0, 1, 16)) if surface != "cliff" else np.linspace(0, 0.5, 16)
@@ -137,20 +131,20 @@ def paths_figure(paths):
         for name, (rate, points) in ways.items():
             label, colour, line, marker = STYLES[name]
             px, py = zip(*points, strict=True)
-            ax.plot(
-                px, py, line, color=colour, marker=marker, ms=3.5, lw=1.3, markevery=3, label=f"{label}: {rate:.2g}"
-            )
+            label = f"{label} at {rate:.2g}: {path_measure(surface, points)}"
+            ax.plot(px, py, line, color=colour, marker=marker, ms=3.5, lw=1.3, markevery=3, label=label)
         ax.plot(*start, "k*", ms=10)
         ax.set_xlim(*xs)
         ax.set_ylim(*ys)
         ax.grid(visible=False)
-        ax.set_title(path_title(surface, ways), fontsize=9)
+        ax.set_title(title, fontsize=9)
         ax.set_xlabel("weight w" if surface == "cliff" else "x")
         ax.set_ylabel("bias b" if surface == "cliff" else "y")
-        ax.legend(fontsize=7, framealpha=0.9, frameon=True, edgecolor="0.8", title="learning rate", title_fontsize=7)
+        ax.legend(title=f"rule at learning rate: {measure}", loc="upper center", bbox_to_anchor=(0.5, -0.13))
     fig.suptitle(
-        f"{len(points) - 1} updates from the star (dark is high); learning rate: of a grid, that whose path ends lowest "
-        "and never leaves the picture",
+        f"{len(points) - 1} updates from the star (dark is high)\n"
+        "learning rate: of a grid, that whose path ends lowest and never leaves the picture "
+        "(“same rate”: the clipped one's)",
         fontsize=10,
     )
     return fig
