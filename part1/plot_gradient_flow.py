@@ -74,9 +74,9 @@ def draw(ax, places, seeds, label, colour, line, marker=None):
     ax.plot(places, [statistics.median(s) for s in seeds], ls=line, color=colour, label=label)
 
 
-def first(norms, key, name="ratio"):
-    """Median over the seeds of a column at t = 1."""
-    return statistics.median(row[name] for row in norms[key][1])
+def first(norms, key):
+    """Median over the seeds of the ratio at t = 1."""
+    return statistics.median(row["ratio"] for row in norms[key][1])
 
 
 def number(log10):
@@ -188,7 +188,7 @@ def draw_puzzle(ax, norms, runs):
     ax.set_ylabel(f"accuracy at {T} digits to read (%)")
     ax.legend(fontsize=7, loc="lower left", bbox_to_anchor=(0.02, 0.12))
     latch, learned = (
-        (first(norms, key, "ratio"), statistics.median(row["accuracy"] for row in runs[key][0]))
+        (first(norms, key), statistics.median(row["accuracy"] for row in runs[key][0]))
         for key in (("RNN, latch", "short"), ("RNN, default", "curriculum"))
     )
     ax.set_title(
@@ -241,12 +241,13 @@ def table(norms, runs):
         of_W = [
             statistics.median(row[name] for row in rows) if rows[0][name] is not None else None for name in RUNS[3:5]
         ]
-        at_T = statistics.median(row["norm"] for row in norms[key][max(norms[key])])
+        at_T = [row["norm"] for row in norms[key][max(norms[key])]]
+        whole = statistics.median(row["norm"] / last for row, last in zip(norms[key][1], at_T, strict=True))
         lines.append(
             f"| {STYLES[cell][0]} | {trained} | {statistics.median(row['updates'] for row in rows):.0f} "
             f"| {statistics.median(accuracies):.1f} ({accuracies[0]:.1f} to {accuracies[-1]:.1f}) "
             f"| {' | '.join('' if value is None else f'{value:.2f}' for value in of_W)} "
-            f"| {first(norms, key, 'norm') / at_T:.1e} | {first(norms, key):.1e} | {at_T:.1e} |"
+            f"| {whole:.1e} | {first(norms, key):.1e} | {statistics.median(at_T):.1e} |"
         )
     return "\n".join(lines)
 
