@@ -183,10 +183,10 @@ def read_cuts(path):
 
 def main(argv=None):
     parser = Parser(__doc__.split("\n")[0])
-    parser.add_argument("--tables_dir", default=str(ROOT / "results/part1"), help="folder of the tables gates_*.csv")
+    parser.add_argument("--csv_dir", default=str(ROOT / "results/part1"), help="folder of the tables gates_*.csv")
     parser.add_argument("--output_dir", default=str(ROOT / "results/part1"), help="folder for the figures gates_*.png")
     config = parser.parse_args(argv)
-    tables, folder = Path(config.tables_dir), Path(config.output_dir)
+    tables, folder = Path(config.csv_dir), Path(config.output_dir)
     try:
         ablation = read_runs(tables / "gates_ablation.csv", "variant", str)
         forget_bias = read_runs(tables / "gates_forget_bias.csv", "b_f", float)

@@ -254,11 +254,11 @@ def table(norms, runs):
 
 def main(argv=None):
     parser = Parser(__doc__.split("\n")[0])
-    parser.add_argument("--input_dir", default=str(ROOT / "results/part1"), help="folder of the three tables")
+    parser.add_argument("--csv_dir", default=str(ROOT / "results/part1"), help="folder of the three tables")
     parser.add_argument("--output_dir", default=str(ROOT / "results/part1"), help="folder for the two figures")
     config = parser.parse_args(argv)
     try:
-        source = Path(config.input_dir)
+        source = Path(config.csv_dir)
         norms = read_table(source / "gradient_flow.csv", NORMS, "t")
         runs = read_table(source / "gradient_flow_runs.csv", RUNS)
         values = read_table(source / "gradient_flow_singular_values.csv", SINGULAR_VALUES, "distance")

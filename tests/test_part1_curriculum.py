@@ -78,9 +78,9 @@ def test_a_model_remembers_at_ten_times_the_length_that_it_was_trained_at(model_
 
 def test_a_resumed_run_is_the_unbroken_one(tmp_path):
     args = [*ONE_HOT, "--input_length", 40, "--num_hidden", 64, "--patience", 0, "--eval_every", 20]
-    assert run("part1/train.py", *args, "--train_steps", 120, "--output_dir", tmp_path / "a")[0] == 0
-    assert run("part1/train.py", *args, "--train_steps", 60, "--output_dir", tmp_path / "b")[0] == 0
-    status, _, err = run("part1/train.py", *args, "--train_steps", 120, "--output_dir", tmp_path / "b", "--resume")
+    assert run("part1/train.py", *args, "--train_steps", 240, "--output_dir", tmp_path / "a")[0] == 0
+    assert run("part1/train.py", *args, "--train_steps", 160, "--output_dir", tmp_path / "b")[0] == 0
+    status, _, err = run("part1/train.py", *args, "--train_steps", 240, "--output_dir", tmp_path / "b", "--resume")
     assert status == 0, err
     a, b = (torch.load(tmp_path / name / "checkpoint.pt", weights_only=True) for name in "ab")
     assert all(torch.equal(a["model"][name], b["model"][name]) for name in a["model"])
@@ -89,7 +89,7 @@ def test_a_resumed_run_is_the_unbroken_one(tmp_path):
     for name in "ab":
         with open(tmp_path / name / "metrics.csv", newline="") as file:
             rows.append([[row[c] for c in train.COLUMNS if "seconds" not in c] for row in csv.DictReader(file)])
-    assert rows[0] == rows[1] and len(rows[0]) == 6
+    assert rows[0] == rows[1] and len(rows[0]) == 12
 
 
 def test_a_batch_of_one_has_no_halves(tmp_path):

@@ -140,7 +140,7 @@ def test_the_tables_and_their_figures(tmp_path):
     for name, rows in (("", 12 * models), ("_runs", models), ("_singular_values", 2 * (2 * 4 + 1) * 6)):
         with open(tmp_path / f"gradient_flow{name}.csv", newline="") as file:
             assert len(list(csv.DictReader(file))) == rows, name
-    status, out, err = run("part1/plot_gradient_flow.py", "--input_dir", tmp_path, "--output_dir", tmp_path / "new")
+    status, out, err = run("part1/plot_gradient_flow.py", "--csv_dir", tmp_path, "--output_dir", tmp_path / "new")
     assert status == 0, err
     assert "RNN, default" in out and "LSTM, chrono" in out
     for name in ("gradient_flow.png", "gradient_flow_singular_values.png"):
@@ -152,5 +152,5 @@ def test_bad_input_costs_one_line(tmp_path):
     assert (status, out, err.count("\n")) == (2, "", 1) and "--short_length 101" in err and "100" in err
     assert not (tmp_path / "new").exists()
     (tmp_path / "gradient_flow.csv").write_text("cell,trained,seed,t,norm,ratio,term\n")
-    status, out, err = run("part1/plot_gradient_flow.py", "--input_dir", tmp_path, "--output_dir", tmp_path)
+    status, out, err = run("part1/plot_gradient_flow.py", "--csv_dir", tmp_path, "--output_dir", tmp_path)
     assert (status, out, err.count("\n")) == (2, "", 1) and "gradient_flow.csv" in err
