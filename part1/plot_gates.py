@@ -1,4 +1,4 @@
-"""Draw what the LSTM's gates are for, from the tables of part1/ablate_gates.py, and print the numbers to quote.
+"""Draw what each gate of the LSTM is for (question 1.5 a) from the CSV files of part1/ablate_gates.py.
 
 python part1/plot_gates.py
 """
@@ -6,6 +6,7 @@ python part1/plot_gates.py
 import csv
 import statistics
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 if not __package__:  # run as `python part1/plot_gates.py`: import from the checkout, not from part1/
@@ -17,201 +18,169 @@ from common.arguments import Parser
 from common.figures import BLUE, VERMILION, new_figure, save_figure
 
 ROOT = Path(__file__).resolve().parents[1]
-LABELS = {
-    "LSTM": "the LSTM itself",
-    "i = 1": "no input gate, i = 1",
-    "f = 1": "no forget gate, f = 1",
-    "o = 1": "no output gate, o = 1",
-    "i = 1 - f": "coupled, i = 1 - f",
-    "g linear": "linear g",
-    "g sigmoid": "σ for g",
-    "i tanh": "tanh for i",
-    "f tanh": "tanh for f",
-    "o tanh": "tanh for o",
-    "h = c o": "no tanh on c, h = c ⊙ o",
-}
+MARKS = ("o", "^", "s", "D")
+RUNS = ("input_length", "seed", "accuracy", "updates", "solved")
+GATES = {"g": (-1, 1), "i": (0, 1), "f": (0, 1), "o": (0, 1), "c": (None, None), "first_digit_share": (0, 1)}
 
 
-def read_table(path, types):
-    """Rows of a CSV file as dicts, columns turned into their types. Raises ValueError or OSError, naming the path."""
-    try:
-        with open(path, newline="") as file:
-            rows = [{name: kind(row[name]) for name, kind in types.items()} for row in csv.DictReader(file)]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is not a table of part1/ablate_gates.py") from error
-    if not rows:
-        raise ValueError(f"{path} has no rows")
-    return rows
+def read_runs(path, key):
+    """{value of the column `key`: {digits to read: [(accuracy, updates, solved) of each seed]}}, in the file's order.
 
-
-def read_runs(path, varied, kind):
-    """{length: {value of the column `varied`: [run of each seed]}} of gates_ablation.csv or gates_forget_bias.csv."""
-    types = {varied: kind, "input_length": int, "accuracy": float, "updates": int, "solved": int}
-    runs = {}
-    for run in read_table(path, types):
-        runs.setdefault(run["input_length"], {}).setdefault(run[varied], []).append(run)
-    return runs
-
-
-def median_updates(runs):
-    """Median updates of the runs that solved the task; None if none did."""
-    solved = [run["updates"] for run in runs if run["solved"]]
-    return statistics.median(solved) if solved else None
-
-
-def ablation_figure(runs):
-    """Updates until solved of every variant, a dot per seed; those not solved at the right, with their accuracy."""
-    fig, axes = new_figure(1, len(runs), width=10, height=4.6, sharey=True, squeeze=False)
-    limit = max(run["updates"] for variants in runs.values() for seeds in variants.values() for run in seeds)
-    for ax, (length, variants) in zip(axes[0], sorted(runs.items()), strict=True):
-        for row, name in enumerate(LABELS):
-            seeds = variants.get(name, [])
-            ticks = np.linspace(-0.2, 0.2, len(seeds)) if len(seeds) > 1 else [0]
-            for run, shift in zip(seeds, ticks, strict=True):
-                marker, colour = ("o", BLUE) if run["solved"] else ("X", VERMILION)
-                x = run["updates"] if run["solved"] else 1.06 * limit
-                ax.plot(x, row + shift, marker, color=colour, ms=4.5, alpha=0.8)
-            if median_updates(seeds):
-                ax.plot([median_updates(seeds)] * 2, [row - 0.35, row + 0.35], color="0.2", lw=1.5)
-            failed = sorted(100 * run["accuracy"] for run in seeds if not run["solved"])
-            if failed:
-                same = f"{failed[0]:.0f}" == f"{failed[-1]:.0f}"
-                text = f"{failed[0]:.0f} %" if same else f"{failed[0]:.0f} to {failed[-1]:.0f} %"
-                ax.annotate(text, (1.09 * limit, row), va="center", fontsize=7.5)
-        ax.axvspan(1.02 * limit, 1.32 * limit, color="0.95", lw=0)
-        ax.set_xlim(0, 1.32 * limit)
-        ax.set_xticks(ax.get_xticks()[ax.get_xticks() <= limit])
-        ax.set_xlabel(f"updates until solved; right: not within {limit}, accuracy")
-        whole = [name for name in LABELS if variants.get(name) and all(run["solved"] for run in variants[name])]
-        ax.set_title(f"{length} digits to read: {len(whole)} of {len(variants)} solved by every seed")
-    axes[0, 0].set_yticks(range(len(LABELS)), LABELS.values())
-    axes[0, 0].invert_yaxis()
-    fig.suptitle(ablation_finding(runs) + "\ndots: each seed, line: median of those that solved it", fontsize=10)
-    return fig
-
-
-def ablation_finding(runs):
-    """The figure's title: which parts the LSTM can do without, and which not, at the longest length."""
-    variants = runs[max(runs)]
-    whole = [name for name, seeds in variants.items() if name != "LSTM" and all(run["solved"] for run in seeds)]
-    none = [name for name, seeds in variants.items() if not any(run["solved"] for run in seeds)]
-    return (
-        f"{max(runs)} digits: every seed still solves it with {'; '.join(whole) or 'no part changed'}\n"
-        f"no seed does with {'; '.join(none) or 'none of them'}"
-    )
-
-
-def forget_bias_figure(runs):
-    """Share of the seeds that solve each length from each first forget bias, and their updates: a heat map."""
-    lengths, biases = sorted(runs), sorted(runs[min(runs)])
-    seeds = len(runs[lengths[0]][biases[0]])
-    count = np.array([[sum(run["solved"] for run in runs[n].get(b, [])) for n in lengths] for b in biases])
-    fig, ax = new_figure(width=5.6, height=3.8)
-    ax.grid(False)
-    ax.imshow(count / seeds, cmap="Blues", vmin=0, vmax=1.3, aspect="auto")
-    for row, b in enumerate(biases):
-        for column, n in enumerate(lengths):
-            median = median_updates(runs[n].get(b, []))
-            text = f"{count[row, column]} of {seeds}" + (f"\n{median:.0f} updates" if median else "")
-            if b not in runs[n]:
-                text = "not tried"
-            colour = "white" if count[row, column] / seeds > 0.8 else "0.2"
-            ax.annotate(text, (column, row), ha="center", va="center", fontsize=8, color=colour)
-    ax.set_xticks(range(len(lengths)), lengths)
-    ax.set_yticks(range(len(biases)), [f"{b:g}  (f = {1 / (1 + np.exp(-b)):.2f})" for b in biases])
-    ax.set_xlabel("digits to read")
-    ax.set_ylabel("first forget bias b_f, and f at the start")
-    limit = max(run["updates"] for at in runs.values() for found in at.values() for run in found)
-    longest = {b: max([n for column, n in enumerate(lengths) if count[row, column] == seeds], default=0) for row, b in enumerate(biases)}
-    far = [b for b in biases if longest[b] == max(longest.values())]
-    ax.set_title(
-        f"Every seed solves {max(longest.values())} digits within {limit} updates\n"
-        f"only from b_f = {', '.join(f'{b:g}' for b in far)}"
-    )
-    return fig
+    Raises ValueError or OSError, as `read_activations` does.
+    """
+    found = defaultdict(lambda: defaultdict(list))
+    for row in _rows(path, (key, *RUNS)):
+        run = float(row["accuracy"]), int(row["updates"]), row["solved"] == "1"
+        found[row[key]][int(row["input_length"])].append(run)
+    return found
 
 
 def read_activations(path):
-    """{column: (T, H) array} of gates_activations.csv, with the digits (T,), and the updates and accuracy behind it."""
-    values = ("g", "i", "f", "o", "c", "first_digit_share")
-    types = {"updates": int, "accuracy": float, "t": int, "digit": int, "unit": int} | dict.fromkeys(values, float)
-    rows = read_table(path, types)
-    T = max(row["t"] for row in rows)
-    if len(rows) % T:
-        raise ValueError(f"{path} lacks rows: {len(rows)} are not the same for each of {T} steps")
-    over_time = {name: np.array([row[name] for row in rows]).reshape(T, -1) for name in (*values, "digit")}
-    return over_time | {"digit": over_time["digit"][:, 0], "updates": rows[0]["updates"], "accuracy": rows[0]["accuracy"]}
+    """{gate, c, or share: (H, T) array}, the palindrome's digits (T,), updates and accuracy of the LSTM."""
+    rows = _rows(path, ("updates", "accuracy", "t", "digit", "unit", "g", "i", "f", "o", "c", "first_digit_share"))
+    T, H = (max(int(row[name]) for row in rows) for name in ("t", "unit"))
+    images = {name: np.array([float(row[name]) for row in rows]).reshape(T, H + 1).T for name in GATES}
+    return images, [row["digit"] for row in rows[:: H + 1]], int(rows[0]["updates"]), float(rows[0]["accuracy"])
 
 
-def activations_figure(over_time):
-    """The gates and the cell of a trained LSTM over a palindrome, units × time, sorted by the cell after the last step."""
-    T, H = over_time["c"].shape
-    order = np.argsort(-over_time["c"][-1])
-    largest = np.abs(over_time["c"]).max()
-    panels = {
-        "i": ("input gate i", "cividis", (0, 1)),
-        "f": ("forget gate f", "cividis", (0, 1)),
-        "o": ("output gate o", "cividis", (0, 1)),
-        "g": ("candidate g", "cividis", (-1, 1)),
-        "c": ("cell c", "cividis", (-largest, largest)),
-    }
-    fig, axes = new_figure(1, len(panels), width=12, height=4.2, sharey=True)
-    for ax, (name, (label, colours, (low, high))) in zip(axes, panels.items(), strict=True):
-        ax.grid(False)
-        picture = ax.imshow(over_time[name][:, order].T, cmap=colours, vmin=low, vmax=high, aspect="auto")
-        fig.colorbar(picture, ax=ax, orientation="horizontal", shrink=0.8, aspect=16, pad=0.02)
-        size = np.abs(over_time[name]).mean(axis=1)
-        symbol = f"|{name}|" if low < 0 else name
-        ax.set_title(f"{label}\nmean {symbol}: {size[0]:.2f} at t = 1,\n{size[-1]:.2f} at t = {T}", fontsize=9)
-        ax.set_xticks(range(T), over_time["digit"], fontsize=7)
-        ax.set_xlabel("digit read at t")
-    axes[0].set_ylabel(f"{H} units, by c after the last step")
-    sizes = {name: np.abs(over_time[name]).mean(axis=1) for name in "ifogc"}
-    moved = max(np.ptp(sizes[name]) for name in "ifo")
+def _rows(path, columns):
+    with open(path, newline="") as file:
+        reader = csv.DictReader(file)
+        if tuple(reader.fieldnames or ()) != columns:
+            raise ValueError(f"{path} is not a table of part1/ablate_gates.py")
+        rows = list(reader)
+    if not rows:
+        raise ValueError(f"{path} holds no rows")
+    return rows
+
+
+def _solved(runs):
+    return sum(solved for _, _, solved in runs)
+
+
+def variants_figure(variants):
+    """Accuracy of every variant, a mark per seed, and how many seeds solved the task, a panel per length."""
+    lengths = sorted({length for at_length in variants.values() for length in at_length})
+    fig, axes = new_figure(1, len(lengths), width=4.6 * len(lengths) + 1, height=4.0, sharey=True, squeeze=False)
+    for ax, length in zip(axes[0], lengths, strict=True):
+        for y, (name, at_length) in enumerate(reversed(variants.items())):
+            runs = at_length[length]
+            heights = [y + 0.4 * (n / max(1, len(runs) - 1) - 0.5) for n in range(len(runs))]
+            colour = VERMILION if name == "LSTM" else BLUE
+            ax.scatter([100 * a for a, _, _ in runs], heights, s=16, color=colour, lw=0, alpha=0.85)
+            note = f"{_solved(runs)} of {len(runs)}"
+            if _solved(runs):
+                note += f", {statistics.median(u for _, u, solved in runs if solved):.0f}"
+            ax.annotate(note, (105, y), fontsize=7.5, va="center", annotation_clip=False)
+        ax.axvline(10, color="0.3", lw=0.8, ls=(0, (1, 2)))
+        ax.set_xlim(0, 102)
+        ax.set_xlabel("accuracy on held-out palindromes (%), dotted: chance")
+        most = max(u for at_length in variants.values() for _, u, _ in at_length[length])
+        ax.set_title(f"{length} digits to read, at most {most} updates", fontsize=9)
+    axes[0, 0].set_yticks(range(len(variants)), reversed(variants))
+    whole, open_forget = (_solved(variants[name][lengths[-1]]) for name in ("LSTM", "f = 1"))
+    count = len(variants["LSTM"][lengths[-1]])
     fig.suptitle(
-        f"The gates' means move by at most {moved:.2f}; the candidate grows from {sizes['g'][0]:.2f} to "
-        f"{sizes['g'][-1]:.2f} and holds the digit: LSTM, {T} digits to read, solved after "
-        f"{over_time['updates']} updates",
+        f"Where nothing is to be forgotten, the LSTM learns more surely without forget gate: {open_forget} of {count} "
+        f"seeds, not {whole}\na mark per seed; at the right, seeds solved and the median of their updates",
         fontsize=10,
     )
     return fig
 
 
-def read_cuts(path):
-    return read_table(path, {"cut": str, "accuracy": float})
+def forget_bias_figure(biases):
+    """Longest length solved against the first forget bias, a mark per seed."""
+    fig, ax = new_figure(width=6.4, height=3.4)
+    longest = {}
+    for bias, at_length in biases.items():
+        seeds = len(at_length[min(at_length)])
+        # Lengths are tried in order and end at the first that is not solved: the n-th best seed ends where n did.
+        best = [
+            max((length for length in at_length if _solved(at_length[length]) > n), default=0) for n in range(seeds)
+        ]
+        longest[float(bias)] = best
+        for n, length in enumerate(best):
+            ax.plot(float(bias) + 0.08 * (n - (seeds - 1) / 2), length, MARKS[n % len(MARKS)], color=BLUE, ms=6)
+    at = sorted(longest)
+    ax.plot(at, [statistics.median(longest[bias]) for bias in at], "-", color=BLUE, lw=1, zorder=0)
+    tried = sorted({length for at_length in biases.values() for length in at_length})
+    ax.set_yticks([0, *tried], ["none", *map(str, tried)])
+    ax.set_xticks(at)
+    ax.set_xlabel("forget gate's bias before training")
+    ax.set_ylabel("longest of the lengths tried that is solved (digits)")
+    best = max(at, key=lambda bias: (statistics.median(longest[bias]), min(longest[bias])))
+    most = max(u for at_length in biases.values() for runs in at_length.values() for _, u, _ in runs)
+    ax.set_title(
+        f"A forget gate that starts open remembers longer; best at a bias of {best:g}\n"
+        f"a mark per seed, line: their median; at most {most} updates a length"
+    )
+    return fig
+
+
+def activations_figure(images, digits, updates, accuracy):
+    """Gates and cell state over time on one palindrome, units sorted by what c_T still knows of the first digit."""
+    order = np.argsort(-images["first_digit_share"][:, -1])
+    fig, axes = new_figure(1, len(images), width=13, height=4.2, sharey=True)
+    titles = {"g": "g, candidate", "i": "i, input gate", "f": "f, forget gate", "o": "o, output gate", "c": "c, cell"}
+    for ax, (name, image) in zip(axes, images.items(), strict=True):
+        low, high = GATES[name]
+        if low is None:
+            high = np.abs(image).max()
+            low = -high
+        shown = ax.imshow(
+            image[order],
+            aspect="auto",
+            vmin=low,
+            vmax=high,
+            cmap="PuOr" if low < 0 else "viridis",
+            interpolation="none",
+        )
+        ax.set_title(titles.get(name, "share of c's variance\nthat the first digit explains"), fontsize=9)
+        ax.set_xticks(range(len(digits)), digits, fontsize=6)
+        ax.set_xlabel("digit read at t = 1, 2, …")
+        ax.grid(visible=False)
+        fig.colorbar(shown, ax=ax, location="bottom", aspect=12)
+    axes[0].set_ylabel("unit, those that know the first digit on top")
+    share = images["first_digit_share"]
+    knowing = (share[:, -1] > 0.5).sum()
+    kept = (np.median(images["f"][order[:knowing], 1:]) if knowing else np.nan), np.median(images["f"][:, 1:])
+    fig.suptitle(
+        f"{knowing} of {len(share)} units keep the first digit to the end; their forget gate is at {kept[0]:.2f} "
+        f"(median; all units: {kept[1]:.2f})\n"
+        f"an LSTM after {updates} updates, accuracy {accuracy:.4f}, on one palindrome",
+        fontsize=10,
+    )
+    return fig
 
 
 def main(argv=None):
     parser = Parser(__doc__.split("\n")[0])
-    parser.add_argument("--csv_dir", default=str(ROOT / "results/part1"), help="folder of the tables gates_*.csv")
-    parser.add_argument("--output_dir", default=str(ROOT / "results/part1"), help="folder for the figures gates_*.png")
+    parser.add_argument("--csv_dir", default=str(ROOT / "results/part1"), help="folder of the three tables")
+    parser.add_argument("--output_dir", default=str(ROOT / "results/part1"), help="folder for the three figures")
     config = parser.parse_args(argv)
-    tables, folder = Path(config.csv_dir), Path(config.output_dir)
+    source, folder = Path(config.csv_dir), Path(config.output_dir)
     try:
-        ablation = read_runs(tables / "gates_ablation.csv", "variant", str)
-        forget_bias = read_runs(tables / "gates_forget_bias.csv", "b_f", float)
-        over_time = read_activations(tables / "gates_activations.csv")
-        cuts = read_cuts(tables / "gates_cuts.csv")
+        variants = read_runs(source / "gates_ablation.csv", "variant")
+        biases = read_runs(source / "gates_forget_bias.csv", "b_f")
+        activations = read_activations(source / "gates_activations.csv")
         folder.mkdir(parents=True, exist_ok=True)
-        save_figure(ablation_figure(ablation), folder / "gates_ablation.png")
-        save_figure(forget_bias_figure(forget_bias), folder / "gates_forget_bias.png")
-        save_figure(activations_figure(over_time), folder / "gates_activations.png")
+        save_figure(variants_figure(variants), folder / "gates_ablation.png")
+        save_figure(forget_bias_figure(biases), folder / "gates_forget_bias.png")
+        save_figure(activations_figure(*activations), folder / "gates_activations.png")
     except (ValueError, OSError) as error:
         parser.error(error)
-    for table, name in ((ablation, "{}"), (forget_bias, "b_f = {:g}")):
-        for length, variants in sorted(table.items()):
-            for value, runs in variants.items():
-                accuracies = sorted(run["accuracy"] for run in runs)
-                print(
-                    f"{name.format(value)}, length {length}: {sum(run['solved'] for run in runs)} of {len(runs)} solved, "
-                    f"median updates {median_updates(runs) or 'none'}, accuracy {accuracies[0]:.4f} to {accuracies[-1]:.4f}"
-                )
-    for t in (0, len(over_time["c"]) // 2, len(over_time["c"]) - 1):
-        means = ", ".join(f"{name} {np.abs(over_time[name][t]).mean():.2f}" for name in "gifoc")
-        share = np.median(over_time["first_digit_share"][t])
-        print(f"t = {t + 1}: mean sizes {means}; of c_t's variance the first digit explains {share:.2f} (median unit)")
-    for row in cuts:
-        print(f"trained, then {row['cut']}: accuracy {row['accuracy']:.4f}")
+    lengths = sorted({length for at_length in variants.values() for length in at_length})
+    print(f"| variant | {' | '.join(f'{n} digits: solved, accuracy' for n in lengths)} |")
+    print("|---" * (1 + len(lengths)) + "|")
+    for name, at_length in variants.items():
+        cells = []
+        for length in lengths:
+            accuracy = sorted(a for a, _, _ in at_length[length])
+            cells.append(
+                f"{_solved(at_length[length])} of {len(accuracy)}, {statistics.median(accuracy):.3f} "
+                f"({accuracy[0]:.3f} to {accuracy[-1]:.3f})"
+            )
+        print(f"| {name} | {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":

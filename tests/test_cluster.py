@@ -111,7 +111,17 @@ def hold(folder, step=100):
     wait_until(lambda: (found := rows(folder)) and int(found[-1]["step"]) >= step)
     pid = int((folder / "lock").read_text().split()[1])
     os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: is_stopped(status_of(pid)))  # on a busy machine it stops when it next gets a core
     return pid
+
+
+def status_of(pid):
+    with open(f"/proc/{pid}/status") as file:
+        return file.read()
+
+
+def is_stopped(status):
+    return "State:\tT" in status
 
 
 # ---- the numbers
@@ -159,9 +169,9 @@ def go_on_with(pid, number):
     bit = 1 << (number - 1)
 
     def has_come():
-        status = open(f"/proc/{pid}/status").read()
-        stopped = "State:\tT" in status  # SLURM may have let it go on already
-        return not stopped or any(int(mask, 16) & bit for mask in re.findall(r"(?:Shd|Sig)Pnd:\s*(\w+)", status))
+        status = status_of(pid)
+        pending = any(int(mask, 16) & bit for mask in re.findall(r"(?:Shd|Sig)Pnd:\s*(\w+)", status))
+        return pending or not is_stopped(status)  # SLURM may have let it go on already
 
     wait_until(has_come)
     os.kill(pid, signal.SIGCONT)
