@@ -6,12 +6,13 @@ A placeholder stands in double braces: file, what is taken from it, and how it i
     {{results/part3/book_seed*.json | mean loss in bits | .3f}}         a statistic over files that are alike
     {{results/part1/reservoir.csv | median accuracy, input_length=20, weights="RNN, default" | .1%}}
     {{results/part2/runs/a_seed*/metrics.csv | min step, heldout_accuracy>=0.99 | ,.0f}}
+    {{results/part3/temperatures.txt | text | 72}}                      a whole text, in lines no longer than that
 
-Of a CSV file, or of several JSON or CSV files that a pattern with * names, a statistic is taken: count, min, median,
-mean, sd (of the sample), max, or only where there is one value. The rows of CSV files are those whose other columns
-have the values given, or are at least (>=) or at most (<=) so large; a value with a comma stands in double quotes.
-`in bits` turns nats into bits. The third part is a Python format specification, or `power`: 2 \\cdot 10^{-23}, for
-formulas.
+Of a CSV file, or of several JSON or CSV files that a pattern with * names, a statistic is taken: count, sum, min,
+median, mean, sd (of the sample), max, or only where there is one value. It is over the rows (of CSV) or the files (of
+JSON) in which other columns or keys have the values given, or are at least (>=) or at most (<=) so large; a value with
+a comma stands in double quotes. `in bits` turns nats into bits. The third part is a Python format specification, or
+`power`: 2 \\cdot 10^{-23}, for formulas.
 """
 
 import csv
@@ -21,6 +22,7 @@ import json
 import math
 import re
 import statistics
+import textwrap
 from pathlib import Path
 
 PLACEHOLDER = re.compile(r"\{\{(.+?)\}\}")
@@ -34,6 +36,7 @@ def _only(values):
 
 STATISTICS = {
     "count": len,
+    "sum": sum,
     "min": min,
     "median": statistics.median,
     "mean": statistics.mean,
@@ -72,19 +75,21 @@ def value(file, what, root):
     Raises OSError, ValueError, KeyError or TypeError where there is none.
     """
     what, in_bits = re.subn(r" in bits\b", "", what)
-    if not file.endswith((".json", ".csv")):
-        raise ValueError("neither a .json nor a .csv file")
     paths = sorted(Path(root).glob(file)) if "*" in file else [Path(root) / file]
     if not paths:
         raise ValueError("no such files")
     texts = [_read(path) for path in paths]
-    if file.endswith(".csv"):
-        number = _from_csv(texts, what)
-    elif "*" in file:
-        statistic, _, keys = what.partition(" ")
-        number = _statistic(statistic)([_from_json(text, keys) for text in texts])
+    if what == "text":
+        number = "".join(texts)
+    elif file.endswith(".csv"):
+        number = _statistic(
+            [row for text in texts for row in csv.DictReader(io.StringIO(text))], what, dict.__getitem__
+        )
+    elif file.endswith(".json"):
+        contents = [json.loads(text) for text in texts]
+        number = _statistic(contents, what, _under) if "*" in file else _under(contents[0], what)
     else:
-        number = _from_json(texts[0], what)
+        raise ValueError("neither a .json nor a .csv file")
     return number / math.log(2) if in_bits else number
 
 
@@ -92,11 +97,14 @@ def _written(placeholder, root):
     parts = [part.strip() for part in placeholder.split("|")]
     if len(parts) != 3:
         raise ValueError("not of the form file | what | format")
-    number = value(parts[0], parts[1], root)
-    if parts[2] == "power":
+    file, what, form = parts
+    number = value(file, what, root)
+    if what == "text":
+        return "\n".join(textwrap.fill(line, int(form)) for line in number.splitlines())
+    if form == "power":
         digits, exponent = f"{number:.0e}".split("e")
         return rf"{digits} \cdot 10^{{{int(exponent)}}}"
-    return format(number, parts[2])
+    return format(number, form)
 
 
 def _read(path):
@@ -108,52 +116,51 @@ def _read_version(path, _):
     return path.read_text(encoding="utf-8")
 
 
-def _statistic(name):
-    if name not in STATISTICS:
-        raise ValueError(f"{name!r} is none of {', '.join(STATISTICS)}")
-    return STATISTICS[name]
-
-
-def _from_json(text, keys):
+def _under(content, keys):
     """The value under the keys, apart by full stops; where a key itself has full stops, the longest that fits."""
-    value, rest = json.loads(text), keys.split(".")
+    rest = keys.split(".")
     while rest:
         for length in range(len(rest), 0, -1):
             key = ".".join(rest[:length])
-            if isinstance(value, dict) and key in value:
-                value, rest = value[key], rest[length:]
+            if isinstance(content, dict) and key in content:
+                content, rest = content[key], rest[length:]
                 break
-            if isinstance(value, list) and length == 1 and key.isdigit():
-                value, rest = value[int(key)], rest[1:]
+            if isinstance(content, list) and length == 1 and key.isdigit():
+                content, rest = content[int(key)], rest[1:]
                 break
         else:
             raise KeyError(f"no key {'.'.join(rest)}")
-    if not isinstance(value, (int, float, str)):
+    if not isinstance(content, (int, float, str)):
         raise TypeError("a group of values, not one")
-    return value
+    return content
 
 
 CONDITIONS = {
-    "=": lambda cell, wanted: cell == wanted,
-    ">=": lambda cell, wanted: float(cell) >= float(wanted),
-    "<=": lambda cell, wanted: float(cell) <= float(wanted),
+    "=": lambda found, wanted: str(found) == wanted,
+    ">=": lambda found, wanted: float(found) >= float(wanted),
+    "<=": lambda found, wanted: float(found) <= float(wanted),
 }
 
 
-def _from_csv(texts, what):
-    """A statistic of a column over the rows of all texts that a list of conditions picks."""
+def _statistic(rows, what, value_of):
+    """A statistic of one column, or key, over the rows that a list of conditions picks; value_of(row, name)."""
     words, *conditions = next(csv.reader(io.StringIO(_quoted(what)), skipinitialspace=True))
     statistic, _, column = words.partition(" ")
-    statistic = _statistic(statistic)
-    picked = [re.fullmatch(r"(.+?)(>=|<=|=)(.*)", condition).groups() for condition in conditions]
-    rows = [row for text in texts for row in csv.DictReader(io.StringIO(text))]
-    for name in (column, *(name for name, _, _ in picked)):
-        if not rows or name not in rows[0]:
-            raise KeyError(f"no column {name}")
-    values = [float(row[column]) for row in rows if all(CONDITIONS[how](row[name], to) for name, how, to in picked)]
+    if statistic not in STATISTICS:
+        raise ValueError(f"{statistic!r} is none of {', '.join(STATISTICS)}")
+    conditions = [_condition(text) for text in conditions]
+    picked = [row for row in rows if all(CONDITIONS[how](value_of(row, name), to) for name, how, to in conditions)]
+    values = [float(value_of(row, column)) for row in picked]
     if not values:
         raise ValueError("no such rows")
-    return statistic(values)
+    return STATISTICS[statistic](values)
+
+
+def _condition(text):
+    match = re.fullmatch(r"(.+?)(>=|<=|=)(.*)", text)
+    if not match:
+        raise ValueError(f"{text!r} is no condition: name=value, name>=value or name<=value")
+    return match.groups()
 
 
 def _quoted(what):

@@ -14,6 +14,7 @@ def root(tmp_path):
         (tmp_path / f"run_seed{seed}").mkdir()
         (tmp_path / f"run_seed{seed}/result.json").write_text(f'{{"loss": {loss}}}')
         (tmp_path / f"run_seed{seed}/metrics.csv").write_text(f"step,accuracy\n50,0.5\n{100 + seed},0.99\n150,1.0\n")
+    (tmp_path / "c.txt").write_text("one two three\n\nfour\n")
     (tmp_path / "b.csv").write_text('cell,seed,accuracy\n"RNN, a",0,0.5\n"RNN, a",1,1.0\nLSTM,0,0.25\n')
     return tmp_path
 
@@ -36,6 +37,9 @@ def root(tmp_path):
         ("run_seed1/result.json | loss in bits | .1f", "3.0"),
         ("run_seed*/result.json | max loss | .2f", "2.08"),
         ("run_seed*/metrics.csv | count step, accuracy>=0.99 | d", "4"),
+        ("run_seed*/result.json | count loss, loss>=1 | d", "1"),
+        ("b.csv | sum seed | .0f", "1"),
+        ("c.txt | text | 9", "one two\nthree\n\nfour"),
         ("run_seed1/metrics.csv | min step, accuracy>=0.99 | .0f", "101"),
     ],
 )
@@ -52,12 +56,13 @@ def test_a_placeholder_becomes_its_number(root, placeholder, filled):
         ("a.json | ratio.T100", "not of the form"),
         ("none.json | x | d", "none.json"),
         ("c.txt | x | d", "neither"),
+        ("b.csv | max accuracy, cell | d", "cell"),
         ("b.csv | only accuracy | d", "3 values"),
         ("none_*.json | mean x | d", "no such files"),
         ("run_seed*/result.json | loss | .2f", "'loss'"),
         ("run_seed*/metrics.csv | min step, accuracy>=2 | d", "no such rows"),
         ("b.csv | mode accuracy | d", "mode"),
-        ("b.csv | max loss | d", "no column loss"),
+        ("b.csv | max loss | d", "loss"),
         ("b.csv | max accuracy, cell=GRU | d", "no such rows"),
     ],
 )
