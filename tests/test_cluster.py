@@ -78,9 +78,9 @@ def train(cluster, folder, flags, options=(), **environment):
 
 
 def python_that(folder, statements):
-    """A stand-in for Python in train.sbatch that runs `statements` before part3/train.py."""
+    """A stand-in for Python in train.sbatch that runs `statements` before what part3/train.py does."""
     path = folder / "python"
-    code = f"{statements}\nfrom part3.train import main\nmain()"
+    code = f"{statements}\nfrom common.cluster import run_script\nfrom part3.train import main\nrun_script(main)"
     path.write_text(f'#!/bin/sh\nshift\nexec \'{sys.executable}\' -c "$CODE" "$@"\n')
     path.chmod(0o755)
     return {"PYTHON": str(path), "CODE": code}

@@ -1,0 +1,92 @@
+"""What does the temperature do? Measure texts that a trained model writes at many of them (question 2.1 c).
+
+python part3/temperatures.py
+
+Each text begins with a random character of its seed. Writes temperatures.csv, a row for each temperature and seed:
+known_words, the share of the text's words that stand in the book; repeated, the share of its 20-grams that it has
+written before; copied, the share of them that stand in the book. part3/plot_temperatures.py draws it.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+if not __package__:  # run as `python part3/temperatures.py`: import from the checkout, not from part3/
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import numpy as np
+
+from common.arguments import Parser, number_between, whole_number
+from common.files import write_atomically
+from common.progress import Progress
+from part3.dataset import read_text
+from part3.novelty import share_found
+from part3.sampling import Writer, write
+from part3.trained import BOOK, Trained
+
+ROOT = Path(__file__).resolve().parents[1]
+TEMPERATURES = [0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 3]
+N = 20  # characters of an n-gram
+
+
+def words_of(text):
+    """The words of a text in lower case, a list: letters, and apostrophes between them."""
+    return re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)*", text.lower())
+
+
+def share_known(text, vocabulary):
+    """The share, 0 to 1, of the text's words that are in `vocabulary`, a set; nan for a text without words."""
+    words = words_of(text)
+    return sum(word in vocabulary for word in words) / len(words) if words else float("nan")
+
+
+def share_repeated(text, n=N):
+    """The share, 0 to 1, of the text's n-grams that stand earlier in it; nan if it has none."""
+    grams = [text[i : i + n] for i in range(len(text) - n + 1)]
+    return 1 - len(set(grams)) / len(grams) if grams else float("nan")
+
+
+def written(trained, temperature, length, seed):
+    """A text of `length` characters behind a random first one."""
+    rng = np.random.default_rng(seed)
+    first = rng.integers(len(trained.characters), size=1)
+    ids = write(Writer(trained.weights), first, length, rng, temperature=temperature)
+    return "".join(trained.characters[i] for (i,) in ids)
+
+
+def main(argv=None):
+    parser = Parser(__doc__.split("\n")[0])
+    parser.add_argument("--checkpoint", default=BOOK, help="best.pt or checkpoint.pt of a run, or the run's folder")
+    parser.add_argument("--txt_file", default=str(ROOT / "assets/book.txt"), help="the book that it was trained on")
+    parser.add_argument(
+        "--temperature", nargs="+", type=number_between(0, 1e9, low_too=True), default=TEMPERATURES, help="0: greedy"
+    )
+    parser.add_argument("--length", type=whole_number(N, 10**7), default=5_000, help="characters of a text")
+    parser.add_argument("--seeds", type=whole_number(1, 1_000), default=5, help="texts per temperature")
+    parser.add_argument("--output_dir", default=str(ROOT / "results/part3"), help="folder for temperatures.csv")
+    config = parser.parse_args(argv)
+    try:
+        trained = Trained(config.checkpoint)
+        book = read_text(config.txt_file)
+        folder = Path(config.output_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+    except (ValueError, OSError) as error:
+        parser.error(error)
+
+    vocabulary = set(words_of(book))
+    rows = ["temperature,seed,characters,known_words,repeated,copied"]
+    with Progress(len(config.temperature) * config.seeds, unit="text") as progress:
+        for temperature in config.temperature:
+            for seed in range(config.seeds):
+                text = written(trained, temperature, config.length, seed)
+                shares = (share_known(text, vocabulary), share_repeated(text), share_found(text, book, N))
+                rows.append(f"{temperature:g},{seed},{len(text)},{','.join(f'{share:.4f}' for share in shares)}")
+                progress.advance(f"temperature {temperature:g}")
+    try:
+        write_atomically(folder / "temperatures.csv", "\n".join(rows) + "\n")
+    except OSError as error:
+        parser.error(error)
+
+
+if __name__ == "__main__":
+    main()
