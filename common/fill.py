@@ -149,11 +149,13 @@ def _statistic(rows, what, value_of):
     if statistic not in STATISTICS:
         raise ValueError(f"{statistic!r} is none of {', '.join(STATISTICS)}")
     conditions = [_condition(text) for text in conditions]
-    picked = [row for row in rows if all(CONDITIONS[how](value_of(row, name), to) for name, how, to in conditions)]
-    values = [float(value_of(row, column)) for row in picked]
-    if not values:
-        raise ValueError("no such rows")
-    return STATISTICS[statistic](values)
+    for how in ("=", ">=", "<="):
+        wanted = [(name, to) for name, found, to in conditions if found == how]
+        rows = [row for row in rows if all(CONDITIONS[how](value_of(row, name), to) for name, to in wanted)]
+        # None so large is an answer where rows are counted; none of that name is a mistake of the placeholder.
+        if not rows and (how == "=" or statistic not in ("count", "sum")):
+            raise ValueError("no such rows")
+    return STATISTICS[statistic]([float(value_of(row, column)) for row in rows])
 
 
 def _condition(text):
