@@ -6,7 +6,7 @@ A placeholder stands in double braces: file, what is taken from it, and how it i
     {{results/part3/book_seed*.json | mean loss in bits | .3f}}         a statistic over files that are alike
     {{results/part1/reservoir.csv | median accuracy, input_length=20, weights="RNN, default" | .1%}}
     {{results/part2/runs/a_seed*/metrics.csv | min step, heldout_accuracy>=0.99 | ,.0f}}
-    {{results/part3/temperatures.txt | text | 72}}                      a whole text, in lines no longer than that
+    {{results/part3/temperatures.txt | lines 1-9 | 72}}                 lines of a text, none longer than that
 
 Of a CSV file, or of several JSON or CSV files that a pattern with * names, a statistic is taken: count, sum, min,
 median, mean, sd (of the sample), max, or only where there is one value. It is over the rows (of CSV) or the files (of
@@ -26,6 +26,7 @@ import textwrap
 from pathlib import Path
 
 PLACEHOLDER = re.compile(r"\{\{(.+?)\}\}")
+LINES = re.compile(r"lines (\d+)-(\d+)")
 
 
 def _only(values):
@@ -79,9 +80,12 @@ def value(file, what, root):
     if not paths:
         raise ValueError("no such files")
     texts = [_read(path) for path in paths]
-    if what == "text":
-        number = "".join(texts)
-    elif file.endswith(".csv"):
+    if lines := LINES.fullmatch(what):
+        first, last = int(lines[1]), int(lines[2])
+        if not 1 <= first <= last <= len(texts[0].splitlines()):
+            raise ValueError(f"there are only lines 1 to {len(texts[0].splitlines())}")
+        return "\n".join(texts[0].splitlines()[first - 1 : last])
+    if file.endswith(".csv"):
         number = _statistic(
             [row for text in texts for row in csv.DictReader(io.StringIO(text))], what, dict.__getitem__
         )
@@ -99,7 +103,7 @@ def _written(placeholder, root):
         raise ValueError("not of the form file | what | format")
     file, what, form = parts
     number = value(file, what, root)
-    if what == "text":
+    if LINES.fullmatch(what):
         return "\n".join(textwrap.fill(line, int(form)) for line in number.splitlines())
     if form == "power":
         digits, exponent = f"{number:.0e}".split("e")

@@ -40,7 +40,8 @@ def root(tmp_path):
         ("run_seed*/result.json | count loss, loss>=1 | d", "1"),
         ("b.csv | count accuracy, cell=LSTM, accuracy>=0.5 | d", "0"),
         ("b.csv | sum seed | .0f", "1"),
-        ("c.txt | text | 9", "one two\nthree\n\nfour"),
+        ("c.txt | lines 1-3 | 9", "one two\nthree\n\nfour"),
+        ("c.txt | lines 3-3 | 9", "four"),
         ("run_seed1/metrics.csv | min step, accuracy>=0.99 | .0f", "101"),
     ],
 )
@@ -57,6 +58,7 @@ def test_a_placeholder_becomes_its_number(root, placeholder, filled):
         ("a.json | ratio.T100", "not of the form"),
         ("none.json | x | d", "none.json"),
         ("c.txt | x | d", "neither"),
+        ("c.txt | lines 2-4 | 9", "only lines 1 to 3"),
         ("b.csv | max accuracy, cell | d", "cell"),
         ("b.csv | only accuracy | d", "3 values"),
         ("none_*.json | mean x | d", "no such files"),
