@@ -6,6 +6,7 @@ python part2/train.py --task frequency --sampling asynchronous --model_type lstm
 
 import math
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 if not __package__:  # run as `python part2/train.py`: import from the checkout, not from part2/
@@ -81,6 +82,13 @@ def build_parser():
     )
     training.add_argument("--seed", type=whole_number(0, 2**63 - 1), default=0, help="of weights, gate and sequences")
     training.add_argument("--device", default="auto", help="auto (cuda, then mps, then cpu), cpu, cuda, cuda:1, mps")
+    parser.add_argument(
+        "--times",
+        nargs="+",
+        type=whole_number(2, 1_000),
+        default=[],
+        help="also test the trained model, without further training, at so many times --input_length",
+    )
     output = parser.add_argument_group("output")
     output.add_argument("--output_dir", help="run folder; none: a new numbered one under results/part2")
     output.add_argument("--resume", action="store_true", help="go on with the run in --output_dir, if there is one")
@@ -89,7 +97,7 @@ def build_parser():
 
 def settings_of(config):
     """The settings that decide a run's numbers, a dict of plain values."""
-    return {name: value for name, value in vars(config).items() if name not in ("output_dir", "resume")}
+    return {name: value for name, value in vars(config).items() if name not in ("times", "output_dir", "resume")}
 
 
 def gets_time(config):
@@ -159,6 +167,15 @@ def evaluate(model, task, count, config):
     return loss / count, right / count
 
 
+def accuracy_beyond(model, config):
+    """{length: accuracy, 0 to 1, on 1,000 held-out sequences} at --times the length that the model was trained at."""
+    accuracies = {}
+    for length in (n * config.input_length for n in config.times):
+        longer = Namespace(**{**vars(config), "input_length": length})
+        _, accuracies[length] = evaluate(model, TASKS[config.task](longer, True), EVALUATION, config)
+    return accuracies
+
+
 def train(config, run, stop=False):
     """Train until convergence or `train_steps`; the accuracy returned is on held-out sequences drawn afresh.
 
@@ -223,6 +240,7 @@ def train(config, run, stop=False):
 
     with clock.paused():
         heldout_loss, accuracy = evaluate(model, held_out_set, FINAL_EVALUATION, config)
+        beyond = {"accuracy_beyond": accuracy_beyond(model, config)} if config.times else {}
     if first_gate:
         write_atomically(run.path / "gate.csv", gate_table(first_gate, gate_values(model)))
     return {
@@ -232,6 +250,7 @@ def train(config, run, stop=False):
         "converged": 0 < config.patience <= solved,
         "cpu_seconds": round(clock.cpu_seconds, 3),
         "wall_seconds": round(clock.wall_seconds, 3),
+        **beyond,
     }
 
 
@@ -240,6 +259,8 @@ def main(argv=None):
     config = parser.parse_args(argv)
     if config.resume and config.output_dir is None:
         parser.error("--resume needs --output_dir, the folder of the run to go on with")
+    if config.times and config.task == "frequency":
+        parser.error("--times is for palindromes and adding: the waves of frequency have no --input_length")
     torch.set_num_threads(1)  # products too small to share; and cores do not change the numbers
     keep_freed_memory()
     stop = StopFlag()
@@ -273,6 +294,8 @@ def main(argv=None):
         f"{result['steps']} steps, {result['wall_seconds']:.0f} s ({result['cpu_seconds']:.0f} s CPU), "
         f"{'converged' if result['converged'] else 'not converged'}, {run.path}"
     )
+    for length, accuracy in result.get("accuracy_beyond", {}).items():
+        print(f"accuracy {accuracy:.4f} at {length} steps, without further training")
 
 
 if __name__ == "__main__":

@@ -112,6 +112,36 @@ def test_the_leak_is_off_while_evaluating():
 
 
 @pytest.mark.parametrize(
+    "task, held_out",
+    [
+        ("palindromes", lambda length: Palindromes(length + 1, held_out=True)),
+        ("adding", lambda length: AddingProblem(length, held_out=True)),
+    ],
+)
+def test_the_trained_model_is_tested_at_times_the_length(tmp_path, task, held_out):
+    flags = ["--task", task, "--input_length", 5, "--num_hidden", 6, "--train_steps", 4, "--r_on", 0.5]
+    folder = tmp_path / "run"
+    status, out, err = run("part2/train.py", *flags, "--output_dir", folder)
+    assert status == 0, err
+    without = json.loads((folder / "result.json").read_text())
+    assert "accuracy_beyond" not in without
+    status, out, err = run("part2/train.py", *flags, "--output_dir", folder, "--times", 2, 3, "--resume")
+    assert status == 0, f"it is not one of the settings that a resume compares: {err}"
+    assert "times" not in json.loads((folder / "config.json").read_text())
+    result = json.loads((folder / "result.json").read_text())
+    assert {name: result[name] for name in ("accuracy", "loss", "steps")} == {
+        name: without[name] for name in ("accuracy", "loss", "steps")
+    }, "the longer ones do not change the score at the length itself"
+
+    settings = config(*flags)
+    model = train.build_model(settings, train.TASKS[task](settings, False))
+    model.load_state_dict(torch.load(folder / "checkpoint.pt", weights_only=True)["model"])
+    expected = {str(n): train.evaluate(model, held_out(n), 1_000, settings)[1] for n in (10, 15)}
+    assert result["accuracy_beyond"] == expected
+    assert "at 15 steps" in out
+
+
+@pytest.mark.parametrize(
     "flags, named",
     [
         (["--task", "sums"], "'sums'"),
@@ -124,6 +154,8 @@ def test_the_leak_is_off_while_evaluating():
         (["--learn", "period"], "'period'"),
         (["--sampling", "slow"], "'slow'"),
         (["--device", "cuda:99"], "cuda:99"),
+        (["--times", "1"], "'1'"),
+        (["--times", "2", "--task", "frequency"], "--times"),
         (["--resume"], "--output_dir"),
     ],
 )
