@@ -27,8 +27,14 @@ def make_pdf(markdown_path, pdf_path, header_path):
     markdown_path = Path(markdown_path).resolve()
     command = [
         *("pandoc", markdown_path.name, "--output", Path(pdf_path).resolve(), "--pdf-engine=pdflatex"),
-        # A figure stays where it is named, with the caption below it that the text gives.
-        *("--from", "markdown-implicit_figures-auto_identifiers", "--include-in-header", Path(header_path).resolve()),
+        # The first heading is the title. A figure stays where it is named, with the caption below it that the text gives.
+        *(
+            "--from",
+            "markdown-implicit_figures",
+            "--shift-heading-level-by=-1",
+            "--include-in-header",
+            Path(header_path).resolve(),
+        ),
         *("--variable", "documentclass=article", "--variable", "fontsize=10pt", "--variable", "fontfamily=mathptmx"),
         *(
             "--variable",

@@ -11,13 +11,13 @@ INITS = ("default", "zero_bias", "chrono")
 class LSTM(nn.Module):
     """LSTM, read out after the last step (assignment, equations 4-10).
 
-        g_t = tanh(W_gx x_t + W_gh h_{t-1} + b_g)       input modulation
-        i_t =    σ(W_ix x_t + W_ih h_{t-1} + b_i)       input gate
-        f_t =    σ(W_fx x_t + W_fh h_{t-1} + b_f)       forget gate
-        o_t =    σ(W_ox x_t + W_oh h_{t-1} + b_o)       output gate
-        c_t = g_t ⊙ i_t + c_{t-1} ⊙ f_t,                c_0 = 0 unless given
-        h_t = tanh(c_t) ⊙ o_t,                          h_0 = 0 unless given
-        p   = W_ph h_T + b_p                            (logits)
+        g_t = tanh(W_gx x_t + W_gh h_{t-1} + b_g)       (4)   input modulation
+        i_t =    σ(W_ix x_t + W_ih h_{t-1} + b_i)       (5)   input gate
+        f_t =    σ(W_fx x_t + W_fh h_{t-1} + b_f)       (6)   forget gate
+        o_t =    σ(W_ox x_t + W_oh h_{t-1} + b_o)       (7)   output gate
+        c_t = g_t ⊙ i_t + c_{t-1} ⊙ f_t                 (8)   c_0 = 0 unless given
+        h_t = tanh(c_t) ⊙ o_t                           (9)   h_0 = 0 unless given
+        p   = W_ph h_T + b_p                            (10)  logits
 
     Args:
         input_dim: D, numbers per time step.

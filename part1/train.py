@@ -188,7 +188,7 @@ def train(config, run=None, stop=False, show=True, model=None):
             for digits, target in training_set.batches(config.batch_size):  # one; a curriculum has two of a half
                 x = encode(digits.to(device), config.input_dim)  # (B, T - 1, D)
                 logits = model(x)  # (B, K)
-                losses.append(F.cross_entropy(logits, target.to(device)))
+                losses.append(F.cross_entropy(logits, target.to(device)))  # equations (3) and (11), softmax and all
             loss = sum(losses) / len(losses)
 
             optimizer.zero_grad()

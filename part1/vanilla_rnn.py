@@ -11,8 +11,8 @@ INITS = ("default", "orthogonal", "identity", "latch")
 class VanillaRNN(nn.Module):
     """Vanilla RNN, read out after the last step (assignment, equations 1-2).
 
-        h_t = tanh(W_hx x_t + W_hh h_{t-1} + b_h),   h_0 = 0 unless given
-        p   = W_ph h_T + b_p                         (logits)
+        h_t = tanh(W_hx x_t + W_hh h_{t-1} + b_h)       (1)   h_0 = 0 unless given
+        p   = W_ph h_T + b_p                            (2)   logits
 
     Args:
         input_dim: D, numbers per time step.

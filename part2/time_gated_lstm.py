@@ -17,7 +17,7 @@ R_ON_LIMITS = (1e-6, 1 - 1e-6)
 def openness(t, tau, s, r_on, leak=0.0, dtype=None):
     """The time gate k, from 0 closed to 1 open (assignment, equation 12), of time stamps t.
 
-        φ = ((t - s) mod τ) / τ
+        φ = ((t - s) mod τ) / τ                          (12)
         k = 2φ / r_on        where φ < r_on / 2
             2 - 2φ / r_on    where r_on / 2 ≤ φ < r_on
             leak · φ         elsewhere
@@ -141,7 +141,7 @@ class TimeGatedLSTM(LSTM):
         c_t = k_t ⊙ c̃_t + (1 - k_t) ⊙ c_{t-1}           (14)   c_0 = 0 unless given
         h̃_t = tanh(c_t) ⊙ o_t                           (15)   in the paper tanh(c̃_t) ⊙ o_t
         h_t = k_t ⊙ h̃_t + (1 - k_t) ⊙ h_{t-1}           (16)   h_0 = 0 unless given
-        p   = W_ph h_T + b_p                                   (logits)
+        p   = W_ph h_T + b_p                            (10)   logits
 
     Args:
         input_dim, num_hidden, num_classes, init, max_length: as part 1's LSTM; the same seed draws the same weights.

@@ -231,7 +231,7 @@ def train(config, dataset, run, stop, ranks, summary=None):
             inputs, targets, carried = sampler.batch()  # (B, T)
             inputs, targets = ranks.part(inputs), ranks.part(targets)
             logits, state = predict(inputs, values["state"] if carried else None)  # (B, T, V)
-            loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())  # equations 17 and 18
+            loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())  # equations (17) and (18)
 
             optimizer.zero_grad()
             loss.backward()
