@@ -7,6 +7,7 @@ A placeholder stands in double braces: file, what is taken from it, and how it i
     {{results/part1/reservoir.csv | median accuracy, input_length=20, weights="RNN, default" | .1%}}
     {{results/part2/runs/a_seed*/metrics.csv | min step, heldout_accuracy>=0.99 | ,.0f}}
     {{results/part3/temperatures.txt | lines 1-9 | 72}}                 lines of a text, none longer than that
+    {{part1/lstm.py | line of def step | d}}                            the number of the first line that has this
 
 Of a CSV file, or of several JSON or CSV files that a pattern with * names, a statistic is taken: count, sum, min,
 median, mean, sd (of the sample), max, or only where there is one value. It is over the rows (of CSV) or the files (of
@@ -85,6 +86,12 @@ def value(file, what, root):
         if not 1 <= first <= last <= len(texts[0].splitlines()):
             raise ValueError(f"there are only lines 1 to {len(texts[0].splitlines())}")
         return "\n".join(texts[0].splitlines()[first - 1 : last])
+    if what.startswith("line of "):
+        wanted = what.removeprefix("line of ")
+        found = [n for n, line in enumerate(texts[0].splitlines(), start=1) if wanted in line]
+        if not found:
+            raise ValueError(f"no line has {wanted!r}")
+        return found[0]
     if file.endswith(".csv"):
         number = _statistic(
             [row for text in texts for row in csv.DictReader(io.StringIO(text))], what, dict.__getitem__

@@ -42,6 +42,7 @@ def root(tmp_path):
         ("b.csv | sum seed | .0f", "1"),
         ("c.txt | lines 1-3 | 9", "one two\nthree\n\nfour"),
         ("c.txt | lines 3-3 | 9", "four"),
+        ("c.txt | line of four | d", "3"),
         ("run_seed1/metrics.csv | min step, accuracy>=0.99 | .0f", "101"),
     ],
 )
@@ -58,6 +59,7 @@ def test_a_placeholder_becomes_its_number(root, placeholder, filled):
         ("a.json | ratio.T100", "not of the form"),
         ("none.json | x | d", "none.json"),
         ("c.txt | x | d", "neither"),
+        ("c.txt | line of five | d", "no line has 'five'"),
         ("c.txt | lines 2-4 | 9", "only lines 1 to 3"),
         ("b.csv | max accuracy, cell | d", "cell"),
         ("b.csv | only accuracy | d", "3 values"),
