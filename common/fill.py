@@ -81,17 +81,8 @@ def value(file, what, root):
     if not paths:
         raise ValueError("no such files")
     texts = [_read(path) for path in paths]
-    if lines := LINES.fullmatch(what):
-        first, last = int(lines[1]), int(lines[2])
-        if not 1 <= first <= last <= len(texts[0].splitlines()):
-            raise ValueError(f"there are only lines 1 to {len(texts[0].splitlines())}")
-        return "\n".join(texts[0].splitlines()[first - 1 : last])
-    if what.startswith("line of "):
-        wanted = what.removeprefix("line of ")
-        found = [n for n, line in enumerate(texts[0].splitlines(), start=1) if wanted in line]
-        if not found:
-            raise ValueError(f"no line has {wanted!r}")
-        return found[0]
+    if what.startswith(("lines ", "line of ")):
+        return _of_text(texts[0], what)
     if file.endswith(".csv"):
         number = _statistic(
             [row for text in texts for row in csv.DictReader(io.StringIO(text))], what, dict.__getitem__
@@ -116,6 +107,21 @@ def _written(placeholder, root):
         digits, exponent = f"{number:.0e}".split("e")
         return rf"{digits} \cdot 10^{{{int(exponent)}}}"
     return format(number, form)
+
+
+def _of_text(text, what):
+    """Lines of a text, or the number of the first that has something in it."""
+    lines = text.splitlines()
+    if match := LINES.fullmatch(what):
+        first, last = int(match[1]), int(match[2])
+        if not 1 <= first <= last <= len(lines):
+            raise ValueError(f"there are only lines 1 to {len(lines)}")
+        return "\n".join(lines[first - 1 : last])
+    wanted = what.removeprefix("line of ")
+    found = [number for number, line in enumerate(lines, start=1) if wanted in line]
+    if not found:
+        raise ValueError(f"no line has {wanted!r}")
+    return found[0]
 
 
 def _read(path):

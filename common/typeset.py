@@ -27,7 +27,7 @@ def make_pdf(markdown_path, pdf_path, header_path):
     markdown_path = Path(markdown_path).resolve()
     command = [
         *("pandoc", markdown_path.name, "--output", Path(pdf_path).resolve(), "--pdf-engine=pdflatex"),
-        # The first heading is the title. A figure stays where it is named, with the caption below it that the text gives.
+        # The first heading is the title. A figure stays where it is named, with the text's caption below it.
         *(
             "--from",
             "markdown-implicit_figures",
