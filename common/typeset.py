@@ -25,23 +25,19 @@ def make_pdf(markdown_path, pdf_path, header_path):
     if missing:
         raise ValueError(f"{' and '.join(missing)} not found (on Debian: apt-get install {PACKAGES}): no PDF is made")
     markdown_path = Path(markdown_path).resolve()
+    variables = {
+        "documentclass": "article",
+        "fontsize": "10pt",
+        "fontfamily": "mathptmx",
+        "colorlinks": "true",
+        "header-includes": f"\\pdfinfo{{/MadeFrom ({digest_of(markdown_path)})}}",
+    }
     command = [
         *("pandoc", markdown_path.name, "--output", Path(pdf_path).resolve(), "--pdf-engine=pdflatex"),
         # The first heading is the title. A figure stays where it is named, with the text's caption below it.
-        *(
-            "--from",
-            "markdown-implicit_figures",
-            "--shift-heading-level-by=-1",
-            "--include-in-header",
-            Path(header_path).resolve(),
-        ),
-        *("--variable", "documentclass=article", "--variable", "fontsize=10pt", "--variable", "fontfamily=mathptmx"),
-        *(
-            "--variable",
-            f"header-includes=\\pdfinfo{{/MadeFrom ({digest_of(markdown_path)})}}",
-            "--variable",
-            "colorlinks",
-        ),
+        *("--from", "markdown-implicit_figures", "--shift-heading-level-by=-1"),
+        *("--include-in-header", Path(header_path).resolve()),
+        *(word for name, value in variables.items() for word in ("--variable", f"{name}={value}")),
     ]
     same_date = {**os.environ, "SOURCE_DATE_EPOCH": "0", "FORCE_SOURCE_DATE": "1"}
     done = subprocess.run(command, cwd=markdown_path.parent, env=same_date, capture_output=True, text=True)
