@@ -39,6 +39,6 @@ def test_latex_that_cannot_be_typeset_is_told_in_one_line(tmp_path):
 def test_without_pandoc_one_line_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     (tmp_path / "text.md").write_text("# Title\n")
-    with pytest.raises(ValueError, match="pandoc and pdflatex not found .*apt-get install pandoc") as caught:
+    with pytest.raises(ValueError, match=r"pandoc and pdflatex not found .*apt-get install pandoc") as caught:
         make_pdf(tmp_path / "text.md", tmp_path / "a.pdf", HEADER)
     assert "\n" not in str(caught.value)
