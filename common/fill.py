@@ -106,7 +106,7 @@ def _written(placeholder, root):
     if form == "power":
         digits, exponent = f"{number:.0e}".split("e")
         return rf"{digits} \cdot 10^{{{int(exponent)}}}"
-    return format(number, form)
+    return format(number, form).replace("%", "\N{NO-BREAK SPACE}%")
 
 
 def _of_text(text, what):

@@ -26,7 +26,7 @@ def root(tmp_path):
         ("a.json | ratio.T1.5 | d", "3"),
         ("a.json | list.1 | d", "2"),
         ("a.json | name | s", "x"),
-        ("b.csv | only accuracy, cell=LSTM | .0%", "25%"),
+        ("b.csv | only accuracy, cell=LSTM | .0%", "25\N{NO-BREAK SPACE}%"),
         ('b.csv | median accuracy, cell="RNN, a" | .3f', "0.750"),
         ('b.csv | max accuracy, cell="RNN, a", seed=0 | .1f', "0.5"),
         ("b.csv | count accuracy | d", "3"),
