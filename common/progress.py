@@ -25,13 +25,13 @@ class Progress:
     def __exit__(self, *error):
         self.bar.close()
 
-    def advance(self, note=None):
-        """One step is done; `note`, if given, is shown behind the count from now on."""
-        self.done += 1
+    def advance(self, note=None, by=1):
+        """So many steps are done; `note`, if given, is shown behind the count from now on."""
+        self.done += by
         if note is not None:
             self.note = note
             self.bar.set_postfix_str(note, refresh=False)
-        self.bar.update()
+        self.bar.update(by)
         if self.lines and time.monotonic() - self.said >= SECONDS_BETWEEN_LINES:
             self.said = time.monotonic()
             left = (self.said - self.started) / (self.done - self.done_before) * (self.total - self.done)

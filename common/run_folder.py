@@ -1,20 +1,17 @@
 """A run is a folder: config.json, metrics.csv, checkpoints, result.json."""
 
 import csv
-import fcntl
 import io
 import json
-import os
 import platform
-import socket
 import sys
-import time
 from pathlib import Path
 
 import torch
 
 from common.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from common.files import append_line, write_atomically
+from common.lock import lock_folder
 
 
 class RunFolder:
@@ -42,7 +39,7 @@ class RunFolder:
         if not resume and (self.path / "config.json").exists():
             raise ValueError(f"output folder {self.path} holds a run: add --resume to go on with it, or name another")
         self.path.mkdir(parents=True, exist_ok=True)
-        self._lock()
+        self._lock_file = lock_folder(self.path)  # held for the whole run
         try:
             self.state = load_checkpoint(self.path) if resume else None
             if self.state is not None:
@@ -87,27 +84,6 @@ class RunFolder:
     def close(self):
         """Let another process write here."""
         self._lock_file.close()
-
-    def _lock(self):
-        """Hold the folder for this process; the system lets go when the process ends, however it ends."""
-        self._lock_file = open(self.path / "lock", "a+")  # held open for the whole run
-        try:
-            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            for _ in range(20):  # who holds the folder may not have written its name yet
-                self._lock_file.seek(0)
-                if holder := self._lock_file.read().strip():
-                    break
-                time.sleep(0.1)
-            self.close()
-            raise ValueError(f"output folder {self.path} is in use by {holder or 'another process'}") from error
-        except OSError as error:  # some network file systems have no locks
-            print(
-                f"warning: {self.path} cannot be locked ({error.strerror}): start no second run there", file=sys.stderr
-            )
-        self._lock_file.truncate(0)
-        self._lock_file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-        self._lock_file.flush()
 
     def _write_config(self):
         config = {

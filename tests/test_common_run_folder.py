@@ -122,6 +122,6 @@ def test_a_file_system_without_locks_is_warned_of(tmp_path, monkeypatch, capsys)
     def no_locks(*args):
         raise OSError(37, "No locks available")
 
-    monkeypatch.setattr("common.run_folder.fcntl.flock", no_locks)
+    monkeypatch.setattr("common.lock.fcntl.flock", no_locks)
     RunFolder(tmp_path, SETTINGS, COLUMNS)
     assert "cannot be locked" in capsys.readouterr().err
