@@ -3,7 +3,6 @@
 python part1/plot_curriculum.py
 """
 
-import csv
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -13,22 +12,17 @@ if not __package__:  # run as `python part1/plot_curriculum.py`: import from the
 
 from common.arguments import Parser
 from common.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, new_figure, save_figure
+from common.table import read_table
 
 ROOT = Path(__file__).resolve().parents[1]
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, "0.1", "0.4", "0.6", "#F0E442")
 
 
-def read_table(path, columns):
-    """Rows of a CSV file, grouped by rule: {rule: [row, a dict]}. Raises ValueError or OSError."""
-    with open(path, newline="") as file:
-        reader = csv.DictReader(file)
-        if tuple(reader.fieldnames or ()) != columns:
-            raise ValueError(f"{path} is not a table of part1/curriculum_rules.py")
-        rules = defaultdict(list)
-        for row in reader:
-            rules[row["rule"]].append(row)
-    if not rules:
-        raise ValueError(f"{path} holds no rows")
+def read_rules(path, columns):
+    """Rows of a table by rule: {rule: [row, a dict]}. Raises ValueError or OSError."""
+    rules = defaultdict(list)
+    for row in read_table(path, {"rule": str, "seed": int, **columns}, "part1/curriculum_rules.py"):
+        rules[row["rule"]].append(row)
     return rules
 
 
@@ -36,7 +30,7 @@ def figure(ends, states):
     """Accuracy at the goal by rule, a mark per seed; and hidden states after the last digit, by two rules, one seed."""
     fig, (left, *others) = new_figure(1, 1 + len(states), width=4.2 + 3.3 * len(states), height=4.0)
     for y, rows in enumerate(reversed(ends.values())):
-        accuracy = [100 * float(row["accuracy"]) for row in rows]
+        accuracy = [100 * row["accuracy"] for row in rows]
         # Seeds that coincide stay apart by a little height.
         heights = [y + 0.3 * (i / max(1, len(rows) - 1) - 0.5) for i in range(len(rows))]
         left.scatter(accuracy, heights, s=16, color=BLUE, marker="o", alpha=0.8, lw=0)
@@ -49,13 +43,13 @@ def figure(ends, states):
     left.set_title("what each rule is for")
     for ax, (rule, rows) in zip(others, states.items(), strict=True):
         for digit in range(10):
-            own = [(float(r["component_1"]), float(r["component_2"])) for r in rows if r["digit"] == str(digit)]
+            own = [(row["component_1"], row["component_2"]) for row in rows if row["digit"] == digit]
             ax.plot(*zip(*own, strict=True), marker=f"${digit}$", color=COLOURS[digit], ms=6, lw=0, alpha=0.8)
         end = next(row for row in ends[rule] if row["seed"] == rows[0]["seed"])
         ax.set_title(f"{rule}:\n{end['digits_told_apart']} of 10 digits told apart", fontsize=9)
         ax.set_xlabel("first principal component of h")
         ax.set_ylabel("second")
-    right = {rule: sum(float(row["accuracy"]) >= 0.999 for row in rows) for rule, rows in ends.items()}
+    right = {rule: sum(row["accuracy"] >= 0.999 for row in rows) for rule, rows in ends.items()}
     first, *_, last = right
     fig.suptitle(
         f"A bound that waits until the model is right, and short palindromes besides: {right[last]} seeds, not "
@@ -73,13 +67,10 @@ def main(argv=None):
     parser.add_argument("--output_dir", default=str(ROOT / "results/part1"), help="folder for curriculum.png")
     config = parser.parse_args(argv)
     try:
-        ends = read_table(
-            Path(config.csv_dir) / "curriculum_rules.csv",
-            ("rule", "seed", "updates", "bound", "accuracy", "digits_told_apart"),
-        )
-        states = read_table(
-            Path(config.csv_dir) / "curriculum_states.csv", ("rule", "seed", "digit", "component_1", "component_2")
-        )
+        columns = {"updates": int, "accuracy": float, "digits_told_apart": int}
+        ends = read_rules(Path(config.csv_dir) / "curriculum_rules.csv", columns)
+        columns = {"digit": int, "component_1": float, "component_2": float}
+        states = read_rules(Path(config.csv_dir) / "curriculum_states.csv", columns)
         folder = Path(config.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
         save_figure(figure(ends, states), folder / "curriculum.png")
@@ -88,11 +79,11 @@ def main(argv=None):
     print("| rule | seeds at 99.9 % | accuracy, lowest | digits told apart, lowest | updates, lowest to highest |")
     print("|---|---|---|---|---|")
     for rule, rows in ends.items():
-        accuracy = [float(row["accuracy"]) for row in rows]
-        updates = [int(row["updates"]) for row in rows]
+        accuracy = [row["accuracy"] for row in rows]
+        updates = [row["updates"] for row in rows]
         print(
             f"| {rule} | {sum(a >= 0.999 for a in accuracy)} of {len(rows)} | {min(accuracy):.3f} "
-            f"| {min(int(row['digits_told_apart']) for row in rows)} | {min(updates)} to {max(updates)} |"
+            f"| {min(row['digits_told_apart'] for row in rows)} | {min(updates)} to {max(updates)} |"
         )
 
 

@@ -3,7 +3,6 @@
 python part1/plot_gates.py
 """
 
-import csv
 import statistics
 import sys
 from collections import defaultdict
@@ -16,10 +15,12 @@ import numpy as np
 
 from common.arguments import Parser
 from common.figures import BLUE, VERMILION, new_figure, save_figure
+from common.table import read_table
 
 ROOT = Path(__file__).resolve().parents[1]
 MARKS = ("o", "^", "s", "D")
-RUNS = ("input_length", "seed", "accuracy", "updates", "solved")
+SCRIPT = "part1/ablate_gates.py"
+RUNS = {"input_length": int, "accuracy": float, "updates": int, "solved": int}
 GATES = {"g": (-1, 1), "i": (0, 1), "f": (0, 1), "o": (0, 1), "c": (None, None), "first_digit_share": (0, 1)}
 
 
@@ -29,29 +30,18 @@ def read_runs(path, key):
     Raises ValueError or OSError, as `read_activations` does.
     """
     found = defaultdict(lambda: defaultdict(list))
-    for row in _rows(path, (key, *RUNS)):
-        run = float(row["accuracy"]), int(row["updates"]), row["solved"] == "1"
-        found[row[key]][int(row["input_length"])].append(run)
+    for row in read_table(path, {key: str, **RUNS}, SCRIPT):
+        found[row[key]][row["input_length"]].append((row["accuracy"], row["updates"], row["solved"] == 1))
     return found
 
 
 def read_activations(path):
     """{gate, c, or share: (H, T) array}, the palindrome's digits (T,), updates and accuracy of the LSTM."""
-    rows = _rows(path, ("updates", "accuracy", "t", "digit", "unit", "g", "i", "f", "o", "c", "first_digit_share"))
-    T, H = (max(int(row[name]) for row in rows) for name in ("t", "unit"))
-    images = {name: np.array([float(row[name]) for row in rows]).reshape(T, H + 1).T for name in GATES}
-    return images, [row["digit"] for row in rows[:: H + 1]], int(rows[0]["updates"]), float(rows[0]["accuracy"])
-
-
-def _rows(path, columns):
-    with open(path, newline="") as file:
-        reader = csv.DictReader(file)
-        if tuple(reader.fieldnames or ()) != columns:
-            raise ValueError(f"{path} is not a table of part1/ablate_gates.py")
-        rows = list(reader)
-    if not rows:
-        raise ValueError(f"{path} holds no rows")
-    return rows
+    whole = dict.fromkeys(("updates", "t", "digit", "unit"), int)
+    rows = read_table(path, whole | dict.fromkeys(("accuracy", *GATES), float), SCRIPT)
+    T, H = (max(row[name] for row in rows) for name in ("t", "unit"))
+    images = {name: np.array([row[name] for row in rows]).reshape(T, H + 1).T for name in GATES}
+    return images, [row["digit"] for row in rows[:: H + 1]], rows[0]["updates"], rows[0]["accuracy"]
 
 
 def _solved(runs):

@@ -3,7 +3,6 @@
 python part1/plot_gradient_flow.py
 """
 
-import csv
 import math
 import statistics
 import sys
@@ -15,6 +14,7 @@ if not __package__:  # run as `python part1/plot_gradient_flow.py`: import from 
 
 from common.arguments import Parser
 from common.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, new_figure, save_figure
+from common.table import read_table
 
 ROOT = Path(__file__).resolve().parents[1]
 # Label, colour, line, marker of a cell, before training and after it at a short length.
@@ -38,22 +38,19 @@ SINGULAR_VALUES = ("log10_largest", "log10_median", "log10_smallest")
 FLOOR = 1e-40  # of the figure of the gradients: what falls below leaves it
 
 
-def read_table(path, columns, place=None):
+def read_cells(path, columns, place=None):
     """{(cell, trained): {place: [dict of the columns, of each seed]}} of a table; an empty field is None.
 
     `place` is the column that tells a run's rows apart, t or distance, or None where a run has one row, at 0. Raises
     ValueError or OSError.
     """
+    wanted = {"cell": str, "trained": str} | ({place: int} if place else {})
+    wanted |= dict.fromkeys(columns, lambda text: float(text) if text else None)
     table = defaultdict(lambda: defaultdict(list))
-    try:
-        with open(path, newline="") as file:
-            for row in csv.DictReader(file):
-                numbers = {name: float(row[name]) if row[name] else None for name in columns}
-                table[row["cell"], row["trained"]][int(row[place]) if place else 0].append(numbers)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is not a table of part1/gradient_flow.py") from error
-    if not table or any(cell not in STYLES or trained not in TRAINED for cell, trained in table):
-        raise ValueError(f"{path} holds no rows, or of other cells than {'; '.join(STYLES)}")
+    for row in read_table(path, wanted, "part1/gradient_flow.py"):
+        table[row["cell"], row["trained"]][row[place] if place else 0].append(row)
+    if any(cell not in STYLES or trained not in TRAINED for cell, trained in table):
+        raise ValueError(f"{path} holds rows of other cells than {'; '.join(STYLES)}")
     return table
 
 
@@ -259,9 +256,9 @@ def main(argv=None):
     config = parser.parse_args(argv)
     try:
         source = Path(config.csv_dir)
-        norms = read_table(source / "gradient_flow.csv", NORMS, "t")
-        runs = read_table(source / "gradient_flow_runs.csv", RUNS)
-        values = read_table(source / "gradient_flow_singular_values.csv", SINGULAR_VALUES, "distance")
+        norms = read_cells(source / "gradient_flow.csv", NORMS, "t")
+        runs = read_cells(source / "gradient_flow_runs.csv", RUNS)
+        values = read_cells(source / "gradient_flow_singular_values.csv", SINGULAR_VALUES, "distance")
         folder = Path(config.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
         save_figure(gradient_figure(norms, runs), folder / "gradient_flow.png")

@@ -3,7 +3,6 @@
 python part1/plot_optimizers.py
 """
 
-import csv
 import statistics
 import sys
 from collections import defaultdict
@@ -17,9 +16,11 @@ import torch
 
 from common.arguments import Parser
 from common.figures import BLUE, GREEN, ORANGE, VERMILION, new_figure, save_figure
+from common.table import read_table
 from part1.compare_optimizers import SURFACES
 
 ROOT = Path(__file__).resolve().parents[1]
+SCRIPT = "part1/compare_optimizers.py"
 GOOD = 0.99
 STYLES = {
     "sgd": ("SGD", ORANGE, ":", "s"),
@@ -44,32 +45,22 @@ def read_accuracies(path):
     A run that diverged counts as chance, 0.1. Raises ValueError or OSError, as `read_paths` does.
     """
     found, diverged = defaultdict(lambda: defaultdict(list)), 0
-    rows = _rows(path, ("input_length", "updates", "optimizer", "learning_rate", "seed", "accuracy"))
+    numbers = {"input_length": int, "updates": int, "learning_rate": float}
+    rows = read_table(path, {**numbers, "optimizer": str, "accuracy": str}, SCRIPT)
     for row in rows:
-        found[row["optimizer"]][float(row["learning_rate"])].append(float(row["accuracy"] or 0.1))
+        found[row["optimizer"]][row["learning_rate"]].append(float(row["accuracy"] or 0.1))
         diverged += row["accuracy"] == ""
     accuracies = {name: {rate: sorted(values) for rate, values in rates.items()} for name, rates in found.items()}
-    return (int(rows[0]["input_length"]), int(rows[0]["updates"])), accuracies, diverged
+    return (rows[0]["input_length"], rows[0]["updates"]), accuracies, diverged
 
 
 def read_paths(path):
     """{surface: {path: (learning rate, [(x, y)])}}."""
     found = defaultdict(dict)
-    for row in _rows(path, ("surface", "path", "rate", "step", "x", "y")):
-        _, points = found[row["surface"]].setdefault(row["path"], (float(row["rate"]), []))
-        points.append((float(row["x"]), float(row["y"])))
+    for row in read_table(path, {"surface": str, "path": str, "rate": float, "x": float, "y": float}, SCRIPT):
+        _, points = found[row["surface"]].setdefault(row["path"], (row["rate"], []))
+        points.append((row["x"], row["y"]))
     return found
-
-
-def _rows(path, columns):
-    with open(path, newline="") as file:
-        reader = csv.DictReader(file)
-        if tuple(reader.fieldnames or ()) != columns:
-            raise ValueError(f"{path} is not a table of part1/compare_optimizers.py")
-        rows = list(reader)
-    if not rows:
-        raise ValueError(f"{path} holds no rows")
-    return rows
 
 
 def good_rates(rates):

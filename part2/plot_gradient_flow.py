@@ -3,7 +3,6 @@
 python part2/plot_gradient_flow.py
 """
 
-import csv
 import statistics
 import sys
 from collections import defaultdict
@@ -14,6 +13,7 @@ if not __package__:  # run as `python part2/plot_gradient_flow.py`: import from 
 
 from common.arguments import Parser
 from common.figures import BLUE, GREEN, ORANGE, SKY, VERMILION, new_figure, save_figure
+from common.table import read_table
 
 ROOT = Path(__file__).resolve().parents[1]
 STYLES = {
@@ -28,14 +28,11 @@ STYLES = {
 def read_norms(path):
     """{cell: {t: [(norm of dL/dc_t, norm of dL/dh_t) of each seed]}}. Raises ValueError or OSError."""
     norms = defaultdict(lambda: defaultdict(list))
-    try:
-        with open(path, newline="") as file:
-            for row in csv.DictReader(file):
-                norms[row["cell"]][int(row["t"])].append((float(row["grad_c"]), float(row["grad_h"])))
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is not a table of part2/gradient_flow.py") from error
-    if not norms or not norms.keys() <= STYLES.keys():
-        raise ValueError(f"{path} holds no cells, or others than {'; '.join(STYLES)}")
+    columns = {"cell": str, "t": int, "grad_c": float, "grad_h": float}
+    for row in read_table(path, columns, "part2/gradient_flow.py"):
+        norms[row["cell"]][row["t"]].append((row["grad_c"], row["grad_h"]))
+    if not norms.keys() <= STYLES.keys():
+        raise ValueError(f"{path} holds other cells than {'; '.join(STYLES)}")
     return norms
 
 

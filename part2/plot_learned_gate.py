@@ -3,7 +3,6 @@
 python part2/plot_learned_gate.py results/part2/runs/palindromes100_gated_seed0
 """
 
-import csv
 import json
 import statistics
 import sys
@@ -14,6 +13,7 @@ if not __package__:  # run as `python part2/plot_learned_gate.py`: import from t
 
 from common.arguments import Parser
 from common.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILION, new_figure, save_figure
+from common.table import read_table
 
 ROOT = Path(__file__).resolve().parents[1]
 COLUMNS = ("first_tau", "first_s", "first_r_on", "tau", "s", "r_on")
@@ -22,16 +22,8 @@ MARKS = ((BLUE, "o"), (ORANGE, "^"), (GREEN, "s"), (PURPLE, "D"), (VERMILION, "v
 
 def read_gate(folder):
     """{column: (H,) list} of a run folder's gate.csv. Raises ValueError or OSError."""
-    path = Path(folder) / "gate.csv"
-    with open(path, newline="") as file:
-        rows = list(csv.DictReader(file))
-    try:
-        gate = {column: [float(row[column]) for row in rows] for column in COLUMNS}
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is not a table of part2/train.py") from error
-    if not rows:
-        raise ValueError(f"{path} holds no units")
-    return gate
+    rows = read_table(Path(folder) / "gate.csv", dict.fromkeys(COLUMNS, float), "part2/train.py")
+    return {column: [row[column] for row in rows] for column in COLUMNS}
 
 
 def changes(gate):

@@ -3,7 +3,6 @@
 python part2/plot_recovery.py
 """
 
-import csv
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -13,6 +12,7 @@ if not __package__:  # run as `python part2/plot_recovery.py`: import from the c
 
 from common.arguments import Parser
 from common.figures import BLUE, GREEN, ORANGE, VERMILION, new_figure, save_figure
+from common.table import read_table
 
 ROOT = Path(__file__).resolve().parents[1]
 STYLES = {
@@ -31,13 +31,9 @@ AXES = {
 def read_recovery(path):
     """{parameter: {(horizon, leak): [(distance, share recovered)]}}. Raises ValueError or OSError."""
     recovery = defaultdict(lambda: defaultdict(list))
-    try:
-        with open(path, newline="") as file:
-            for row in csv.DictReader(file):
-                case = row["horizon"], float(row["leak"])
-                recovery[row["parameter"]][case].append((float(row["distance"]), float(row["recovered"])))
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is not a table of part2/recover_gate.py") from error
+    columns = {"parameter": str, "horizon": str, "leak": float, "distance": float, "recovered": float}
+    for row in read_table(path, columns, "part2/recover_gate.py"):
+        recovery[row["parameter"]][row["horizon"], row["leak"]].append((row["distance"], row["recovered"]))
     if recovery.keys() != AXES.keys():
         raise ValueError(f"{path} lacks {', '.join(AXES.keys() - recovery.keys()) or 'known names'}")
     return recovery

@@ -3,7 +3,6 @@
 python part3/plot_temperatures.py
 """
 
-import csv
 import statistics
 import sys
 from collections import defaultdict
@@ -14,6 +13,7 @@ if not __package__:  # run as `python part3/plot_temperatures.py`: import from t
 
 from common.arguments import Parser
 from common.figures import BLUE, GREEN, VERMILION, new_figure, save_figure
+from common.table import read_table
 
 ROOT = Path(__file__).resolve().parents[1]
 MEASURES = {
@@ -23,18 +23,12 @@ MEASURES = {
 }
 
 
-def read_table(path):
-    """{measure: {temperature: [share of each seed]}}. Raises ValueError for another table, OSError."""
+def read_shares(path):
+    """{measure: {temperature: [share of each seed]}}. Raises ValueError or OSError."""
     shares = {name: defaultdict(list) for name in MEASURES}
-    try:
-        with open(path, newline="") as file:
-            for row in csv.DictReader(file):
-                for name in MEASURES:
-                    shares[name][float(row["temperature"])].append(float(row[name]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is not a table of part3/temperatures.py") from error
-    if not shares["copied"]:
-        raise ValueError(f"{path} has no rows")
+    for row in read_table(path, dict.fromkeys(("temperature", *MEASURES), float), "part3/temperatures.py"):
+        for name in MEASURES:
+            shares[name][row["temperature"]].append(row[name])
     return shares
 
 
@@ -65,7 +59,7 @@ def main(argv=None):
     parser.add_argument("--output_dir", default=str(ROOT / "results/part3"), help="folder for temperatures.png")
     config = parser.parse_args(argv)
     try:
-        shares = read_table(config.csv)
+        shares = read_shares(config.csv)
         folder = Path(config.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
         save_figure(figure(shares), folder / "temperatures.png")
