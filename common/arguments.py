@@ -4,6 +4,7 @@ import argparse
 import math
 import shlex
 import sys
+from pathlib import Path
 
 
 class Parser(argparse.ArgumentParser):
@@ -65,6 +66,13 @@ def number_between(low, high, low_too=False, high_too=False):
         return value
 
     return parse
+
+
+def new_file(text):
+    """An argument type: the path of a file that can be written, in a folder that is there."""
+    if not Path(text).resolve().parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r}: there is no such folder")
+    return text
 
 
 def _number(text):

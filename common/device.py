@@ -15,6 +15,11 @@ def limit_threads():
         torch.set_num_threads(1)
 
 
+def describe(device):
+    """A torch.device in words, for the first line of a benchmark."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type}, one thread"
+
+
 def choose_device(name):
     """The torch.device called `name`: "auto" (cuda, then mps, then cpu), "cpu", "mps", "cuda" or "cuda:1".
 

@@ -18,8 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from common.arguments import Parser, whole_number
-from common.device import choose_device
+from common.arguments import Parser, new_file, whole_number
+from common.device import choose_device, describe
 from common.files import write_atomically
 from common.progress import Progress
 from common.timing import in_turn, quartiles_of_ratio
@@ -166,7 +166,7 @@ def build_parser():
     parser.add_argument("--batch_size", type=whole_number(1, 1_000_000), default=128, help="palindromes a step")
     parser.add_argument("--rounds", type=whole_number(3, 100_000), default=100, help="times that each model is timed")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps, or auto")
-    parser.add_argument("--json", metavar="FILE", help="write the medians there")
+    parser.add_argument("--json", type=new_file, metavar="FILE", help="write the medians there")
     return parser
 
 
@@ -175,8 +175,6 @@ def main(argv=None):
     config = parser.parse_args(argv)
     try:
         device = choose_device(config.device)
-        if config.json and not Path(config.json).resolve().parent.is_dir():
-            raise ValueError(f"--json {config.json}: there is no such folder")
     except ValueError as error:
         parser.error(error)
     torch.set_num_threads(1)
@@ -195,8 +193,7 @@ def main(argv=None):
                 low, median, high = quartiles_of_ratio(seconds[name], seconds[base])
                 medians[f"{name}_over_{'step' if name == 'batch' else base}.T{T}"] = round(median, 4)
                 lines.append(f"{f'{name}_over_{base}.T{T}':<34} {median:8.3f}  ({low:.3f} to {high:.3f})")
-    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type}, one thread"
-    print(f"torch {torch.__version__}, {where}, batch {config.batch_size}, {config.num_hidden} units")
+    print(f"torch {torch.__version__}, {describe(device)}, batch {config.batch_size}, {config.num_hidden} units")
     print("\n".join(lines))
     if config.json:
         write_atomically(config.json, json.dumps(medians, indent=1) + "\n")

@@ -20,7 +20,7 @@ if not __package__:  # run as `python part1/long_sequences.py`: import from the 
 import torch
 import torch.nn.functional as F
 
-from common.arguments import Parser, whole_number
+from common.arguments import Parser, new_file, whole_number
 from common.files import write_atomically
 from common.memory import keep_freed_memory, return_freed_memory
 from common.progress import Progress
@@ -60,10 +60,8 @@ def main(argv=None):
     parser = Parser(__doc__.split("\n")[0])
     parser.add_argument("--input_length", type=whole_number(2, 10_000), default=100, help="and ten times as many")
     parser.add_argument("--updates", type=whole_number(1, 10_000), default=5, help="that are timed for each median")
-    parser.add_argument("--json", metavar="FILE", help="write the medians there")
+    parser.add_argument("--json", type=new_file, metavar="FILE", help="write the medians there")
     config = parser.parse_args(argv)
-    if config.json and not Path(config.json).resolve().parent.is_dir():
-        parser.error(f"--json {config.json}: there is no such folder")
 
     lengths = config.input_length, 10 * config.input_length
     jobs = [(cell, length, name, config.updates) for cell in MODELS for name in MEASURES for length in lengths]

@@ -18,8 +18,8 @@ if not __package__:  # run as `python part2/benchmark.py`: import from the check
 import torch
 import torch.nn.functional as F
 
-from common.arguments import Parser, whole_number
-from common.device import choose_device
+from common.arguments import Parser, new_file, whole_number
+from common.device import choose_device, describe
 from common.files import write_atomically
 from common.memory import keep_freed_memory
 from common.progress import Progress
@@ -73,7 +73,7 @@ def build_parser():
     parser.add_argument("--batch_size", type=whole_number(1, 1_000_000), default=128, help="palindromes a step")
     parser.add_argument("--rounds", type=whole_number(3, 100_000), default=20, help="times that each model is timed")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps, or auto")
-    parser.add_argument("--json", metavar="FILE", help="write the medians there")
+    parser.add_argument("--json", type=new_file, metavar="FILE", help="write the medians there")
     return parser
 
 
@@ -82,8 +82,6 @@ def main(argv=None):
     config = parser.parse_args(argv)
     try:
         device = choose_device(config.device)
-        if config.json and not Path(config.json).resolve().parent.is_dir():
-            raise ValueError(f"--json {config.json}: there is no such folder")
     except ValueError as error:
         parser.error(error)
     torch.set_num_threads(1)
@@ -109,8 +107,7 @@ def main(argv=None):
                     f"T {T:>5}  {name:<16} {milliseconds:9.1f} ms  {median:6.3f} × lstm ({low:.3f} to {high:.3f})"
                     f"  {memory / T / 1e6:6.3f} MB per time step"
                 )
-    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type}, one thread"
-    print(f"torch {torch.__version__}, {where}, batch {config.batch_size}, {config.num_hidden} units")
+    print(f"torch {torch.__version__}, {describe(device)}, batch {config.batch_size}, {config.num_hidden} units")
     print("\n".join(lines))
     if config.json:
         write_atomically(config.json, json.dumps(figures, indent=1) + "\n")

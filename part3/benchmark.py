@@ -30,8 +30,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from common.arguments import Parser, whole_number
-from common.device import choose_device
+from common.arguments import Parser, new_file, whole_number
+from common.device import choose_device, describe
 from common.files import write_atomically
 from common.memory import keep_freed_memory, return_freed_memory
 from common.progress import Progress
@@ -165,7 +165,7 @@ def build_parser():
     parser.add_argument("--rounds", type=whole_number(3, 100_000), default=50, help="times that each way is timed")
     parser.add_argument("--length", type=whole_number(1, 10**6), default=100, help="characters drawn a round and text")
     parser.add_argument("--device", default="cpu", help="of the training step: cpu, cuda, cuda:1, mps, or auto")
-    parser.add_argument("--json", metavar="FILE", help="write the medians there")
+    parser.add_argument("--json", type=new_file, metavar="FILE", help="write the medians there")
     return parser
 
 
@@ -174,8 +174,6 @@ def main(argv=None):
     config = parser.parse_args(argv)
     try:
         device = choose_device(config.device)
-        if config.json and not Path(config.json).resolve().parent.is_dir():
-            raise ValueError(f"--json {config.json}: there is no such folder")
         dataset = TextDataset(config.txt_file, SEQ_LENGTH)
     except (ValueError, OSError) as error:
         parser.error(error)
@@ -188,8 +186,7 @@ def main(argv=None):
             manner()
             for key, quartiles in measure(config, dataset, device, progress).items():
                 measured[key + suffix] = quartiles
-    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type}, one thread"
-    print(f"torch {torch.__version__}, {where}, 2 layers, batch {BATCH_SIZE}, T {SEQ_LENGTH}")
+    print(f"torch {torch.__version__}, {describe(device)}, 2 layers, batch {BATCH_SIZE}, T {SEQ_LENGTH}")
     for key, (low, median, high) in measured.items():
         print(f"{key:<38} {median:12.4g}  ({low:.4g} to {high:.4g})")
     if config.json:

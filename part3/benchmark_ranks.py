@@ -31,7 +31,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
 
-from common.arguments import Parser, whole_number
+from common.arguments import Parser, new_file, whole_number
 from common.cluster import Ranks
 from common.files import write_atomically
 from common.memory import keep_freed_memory
@@ -134,7 +134,7 @@ def build_parser():
     parser.add_argument("--seq_length", type=whole_number(1, 100_000), default=30, help="characters of a window, T")
     parser.add_argument("--steps", type=whole_number(1, 10**6), default=20, help="updates a round")
     parser.add_argument("--rounds", type=whole_number(3, 100_000), default=20, help="times that each side is timed")
-    parser.add_argument("--json", metavar="FILE", help="write the medians there")
+    parser.add_argument("--json", type=new_file, metavar="FILE", help="write the medians there")
     return parser
 
 
@@ -144,8 +144,6 @@ def main(argv=None):
     try:
         if config.batch_size % config.ranks:
             raise ValueError(f"--batch_size {config.batch_size} cannot be divided among {config.ranks} ranks")
-        if config.json and not Path(config.json).resolve().parent.is_dir():
-            raise ValueError(f"--json {config.json}: there is no such folder")
         TextDataset(config.txt_file, config.seq_length)
     except (ValueError, OSError) as error:
         parser.error(error)
