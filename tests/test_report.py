@@ -1,0 +1,343 @@
+"""What results/report.md and README.md claim: every formula against the code, every number and file against results/.
+
+The texts with their placeholders are assets/report.md and assets/front_page.md.
+"""
+
+import ast
+import math
+import re
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common.fill import PLACEHOLDER, fill
+from common.typeset import digest_of
+from part1 import curriculum
+from part1.lstm import LSTM
+from part1.vanilla_rnn import VanillaRNN
+from part2.time_gated_lstm import TimeGate, TimeGatedLSTM, openness
+from part3.sampling import choose
+from reproduce import TEXTS
+from tests.scripts import ROOT
+
+REPORT = (ROOT / "assets/report.md").read_text()
+MADE = (ROOT / "results/report.md").read_text()
+
+
+# ---- the text
+
+
+@pytest.mark.parametrize("source, made", TEXTS.items())
+def test_no_number_was_changed_by_hand(source, made):
+    """`python reproduce.py --only report` makes both texts; what it makes is what is committed."""
+    assert (ROOT / made).read_text() == fill((ROOT / source).read_text(), ROOT)
+
+
+def test_the_pdf_is_of_this_text():
+    assert digest_of(ROOT / "results/report.md").encode() in (ROOT / "results/report.pdf").read_bytes()
+
+
+# What may stand in the report's text as a plain number: settings, and sizes of what is described.
+SETTINGS = {
+    *("0", "0.0001", "0.001", "0.01", "0.1", "0.5", "1", "2", "5", "10", "20", "30", "100", "128", "256"),
+    *("500", "800", "1,000", "1,250", "3,125", "10,000", "5,000", "0.05"),
+    *("5 %", "3 %", "30 %", "45 %", "99 %", "99.9 %"),
+    *("10", "32", "64", "65"),  # seeds, teachers, tales, characters
+}
+
+
+def prose(text):
+    """The text without placeholders, formulas, code, links, headings, captions' numbers, question numbers and years."""
+    text = text[: text.index("## References")]
+    for pattern in (
+        PLACEHOLDER.pattern,
+        r"```.*?```",
+        r"\$\$.*?\$\$",
+        r"\$[^$]*\$",
+        r"`[^`]*`",
+        r"!\[[^\]]*\]\([^)]*\)",
+        r"^#.*$",
+        r"Figures? \d+",
+        r"[Ee]quations? \d+(?:(?: to | and |, )\d+)*",
+        r"table of \d\.\d",
+        r"(?:et al\.|[A-Z]\w+) \(?\d{4}(?:, 17\.5\.1)?",
+        r"[Ff]all 2018|assignment 2|part \d|2-core|float64",
+    ):
+        text = re.sub(pattern, " ", text, flags=re.DOTALL | re.MULTILINE)
+    return text
+
+
+def test_no_result_is_typed_by_hand():
+    numbers = re.findall(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?: %)?(?![\w])", prose(REPORT))
+    typed = {number.rstrip(",") for number in numbers} - SETTINGS
+    assert not typed, f"neither settings nor placeholders: {typed}"
+
+
+QUESTIONS = [
+    *("1.1", "1.2", "1.3", "1.4", "1.5 (a)", "1.5 (b)", "1.6", "2.1", "2.2", "2.2 b"),
+    *("Part 3, question 2.1 (a)", "Part 3, question 2.1 (b)", "Part 3, question 2.1 (c)", "Part 3, bonus question 2.3"),
+]
+
+
+def test_every_question_has_its_heading_and_its_answer():
+    parts = re.split(r"^### (.*)$", MADE, flags=re.MULTILINE)
+    answers = dict(zip(parts[1::2], parts[2::2], strict=True))
+    for question in QUESTIONS:
+        (heading,) = [h for h in answers if h.startswith((f"{question}:", f"Question {question}:"))]
+        assert len(answers[heading].split()) > 40, heading
+    assert "**The template's question: what does clipping do?**" in MADE
+
+
+def test_every_figure_has_a_number_a_caption_and_its_command():
+    figures = re.findall(r"^!\[(.+)\]\((.+)\)\\\n\*\*Figure (\d+)\.\*\* ((?:.+\n)+)", MADE, flags=re.MULTILINE)
+    assert [int(number) for _, _, number, _ in figures] == list(range(1, MADE.count("](part") + 1)) and len(figures) > 9
+    for _, path, number, caption in figures:
+        assert (ROOT / "results" / path).is_file(), path
+        scripts = re.findall(r"python (part\d/\w+\.py)", caption)
+        assert scripts or "Same command" in caption, f"Figure {number} has no command"
+        assert f"Figure {number}" in MADE.replace(f"**Figure {number}.**", ""), (
+            f"the text never speaks of Figure {number}"
+        )
+
+
+@pytest.mark.parametrize("text", TEXTS.values())
+def test_every_file_and_definition_that_is_named_is_there(text):
+    text = (ROOT / text).read_text()
+    named = set(re.findall(r"(?<![\w/])((?:part\d|common|tests|assets)/[\w/]+\.(?:py|txt|md|sbatch))", text))
+    missing = [path for path in named if not (ROOT / path).exists() and path not in MADE_BY_THE_READER]
+    assert len(named) > 15 and not missing, missing
+    for name, path in re.findall(r"`(\w+)` (?:in|of)\s`(part\d/\w+\.py)`", text):
+        tree = ast.parse((ROOT / path).read_text())
+        assert name in {node.name for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef))}, name
+
+
+MADE_BY_THE_READER = {"assets/tinyshakespeare.txt", "assets/grimm.txt"}
+
+
+def test_each_equation_of_the_assignment_is_found_by_its_number():
+    code = "".join(path.read_text() for part in ("part1", "part2", "part3") for path in (ROOT / part).glob("*.py"))
+    assert [n for n in range(1, 19) if f"({n})" not in code] == []
+
+
+# ---- 1.1 and clipping
+
+B, T, D, H, K = 3, 7, 4, 5, 6
+
+
+def rnn_and_batch():
+    torch.manual_seed(2)
+    model = VanillaRNN(D, H, K).double()
+    torch.nn.init.normal_(model.b_h)
+    return model, torch.randn(1, T, D).double(), torch.tensor([4])
+
+
+def test_question_1_1_the_gradients_as_the_report_writes_them():
+    """The ordered product, k = t + 1 leftmost, beside automatic differentiation."""
+    model, x, target = rnn_and_batch()
+    p, h = model(x, return_states=True)
+    F.cross_entropy(p, target).backward()
+
+    h = torch.cat([torch.zeros(1, H), h[0]]).detach()  # h[t], t = 0 … T
+    error = (p.softmax(dim=1)[0] - F.one_hot(target, K)[0]).detach()
+    W_hh, W_ph, D_k = model.W_hh.detach(), model.W_ph.detach(), [torch.diag(1 - h_t * h_t) for h_t in h]
+    dW_hh, dW_hx = torch.zeros_like(W_hh), torch.zeros_like(model.W_hx)
+    for t in range(1, T + 1):
+        product = torch.eye(H).double()
+        for k in range(t + 1, T + 1):
+            product = product @ W_hh.T @ D_k[k]
+        delta_t = product @ W_ph.T @ error
+        dW_hh += torch.outer(D_k[t] @ delta_t, h[t - 1])
+        dW_hx += torch.outer(D_k[t] @ delta_t, x[0, t - 1])
+    for found, expected in (
+        (torch.outer(error, h[T]), model.W_ph.grad),
+        (dW_hh, model.W_hh.grad),
+        (dW_hx, model.W_hx.grad),
+    ):
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-10)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10**6), scale=st.floats(0.2, 3))
+def test_question_1_1_the_bound_of_the_gradient_at_each_step(seed, scale):
+    torch.manual_seed(seed)
+    model = VanillaRNN(D, H, K).double()
+    with torch.no_grad():
+        model.W_hh.mul_(scale * math.sqrt(H))
+    _, h = model(torch.randn(1, T, D).double(), return_states=True)
+    sigma = torch.linalg.matrix_norm(model.W_hh, 2).item()
+    delta = [torch.randn(H).double()]  # δ_T, δ_{T-1}, …
+    for t in reversed(range(1, T)):
+        delta.append(model.W_hh.T @ ((1 - h[0, t] ** 2) * delta[-1]))
+    for distance, delta_t in enumerate(delta):
+        assert delta_t.norm().item() <= sigma**distance * delta[0].norm().item() * (1 + 1e-9)
+
+
+def test_clipping_keeps_the_direction_and_caps_the_length():
+    g = torch.tensor([3.0, -4.0]).double()
+    for c, expected in ((10.0, g), (1.0, g / 5)):
+        W = torch.nn.Parameter(torch.zeros(2).double())
+        W.grad = g.clone()
+        torch.nn.utils.clip_grad_norm_([W], c)
+        torch.testing.assert_close(W.grad, expected, rtol=1e-6, atol=0)
+
+
+# ---- 1.4
+
+
+def steps_of(optimizer, gradients):
+    """The weight after each of the gradients, from 0."""
+    w, path = torch.nn.Parameter(torch.zeros(1).double()), []
+    optimizer = optimizer([w])
+    for g in gradients:
+        w.grad = torch.tensor([g], dtype=torch.float64)
+        optimizer.step()
+        path.append(w.item())
+    return path
+
+
+GRADIENTS = [0.3, -2.0, 5.0, 0.01, 0.01]
+
+
+def test_question_1_4_momentum():
+    beta, rate, v, w, path = 0.9, 0.1, 0.0, 0.0, []
+    for g in GRADIENTS:
+        v = beta * v + g
+        w -= rate * v
+        path.append(w)
+    assert steps_of(lambda p: torch.optim.SGD(p, lr=rate, momentum=beta), GRADIENTS) == pytest.approx(path, rel=1e-12)
+    long = steps_of(lambda p: torch.optim.SGD(p, lr=rate, momentum=beta), [1.0] * 400)
+    assert long[-2] - long[-1] == pytest.approx(rate / (1 - beta)), "a constant gradient adds up to 1 / (1 - β) times"
+
+
+def test_question_1_4_rmsprop():
+    alpha, rate, eps, s, w, path = 0.99, 0.1, 1e-8, 0.0, 0.0, []
+    for g in GRADIENTS:
+        s = alpha * s + (1 - alpha) * g * g
+        w -= rate * g / (math.sqrt(s) + eps)
+        path.append(w)
+    found = steps_of(lambda p: torch.optim.RMSprop(p, lr=rate, alpha=alpha, eps=eps), GRADIENTS)
+    assert found == pytest.approx(path, rel=1e-12)
+    large = steps_of(lambda p: torch.optim.RMSprop(p, lr=rate), [1e6 * g for g in GRADIENTS])
+    assert large == pytest.approx(found, rel=1e-4), "steps do not depend on the gradient's scale"
+
+
+# ---- 1.5 and 1.6
+
+
+def count(parameters):
+    return sum(W.numel() for W in parameters)
+
+
+@pytest.mark.parametrize("n, d", [(128, 1), (128, 10), (7, 3), (1, 1)])
+def test_question_1_5_b_the_parameters_of_the_cell(n, d):
+    model = LSTM(d, n, 10)
+    cell = [W for name, W in model.named_parameters() if not name.endswith("p") and "_p" not in name]
+    assert count(cell) == 4 * (n * d + n**2 + n) == 4 * n * (d + n + 1)
+    assert count(model.parameters()) - count(cell) == 10 * n + 10
+    assert count(torch.nn.LSTM(d, n).parameters()) - count(cell) == 4 * n
+    assert count(TimeGatedLSTM(d, n, 10).parameters()) - count(model.parameters()) == 3 * n
+
+
+def test_question_1_5_b_the_numbers_in_the_report():
+    said = [int(number.replace("{,}", "")) for number in re.findall(r"\d+\{,\}\d+", MADE)]
+    assert said == [4 * (128 * 1 + 128**2 + 128), 128 * 10 + 10]
+
+
+def test_question_1_5_a_the_forget_gate_is_the_derivative_along_the_cell_and_its_half_life():
+    torch.manual_seed(0)
+    model = LSTM(D, H, K).double()
+    x_t, h, c = torch.randn(D, 1).double(), torch.randn(H, 1).double(), torch.randn(H, 1).double()
+    _, _, f, _ = model.gates(x_t, h, model.joined())
+    derivative = torch.autograd.functional.jacobian(lambda c: model.step(x_t, h, c, model.joined())[1][:, 0], c)
+    torch.testing.assert_close(derivative[:, :, 0], torch.diag(f[:, 0]))
+    steps = math.log(2) / -f.log()
+    torch.testing.assert_close(f**steps, torch.full_like(f, 0.5))
+
+
+def test_question_1_6_the_forget_gate_at_the_start():
+    said = float(re.search(r"\\sigma\(1\) \\approx ([\d.]+)", MADE)[1])
+    assert round(torch.ones(1).sigmoid().item(), 2) == said and LSTM(D, H, K).b_f.eq(1).all()
+
+
+def test_the_rules_of_the_curriculum_are_those_that_the_report_tells():
+    assert (curriculum.SHORT, curriculum.RIGHT, curriculum.GROWTH) == (5, 0.01, 1.1)
+
+
+# ---- part 2
+
+
+def test_question_2_1_the_peak_is_one():
+    tau, s, r_on = (torch.tensor(value).double() for value in (4.0, 0.0, 0.5))
+    assert openness(torch.tensor(1.0).double(), tau, s, r_on) == 1
+
+
+@settings(max_examples=50, deadline=None)
+@given(u=st.floats(0.02, 0.98), n=st.integers(-3, 40), rise=st.booleans())
+def test_question_2_2_b_the_derivatives_of_the_open_gate(u, n, rise):
+    tau, s, r_on = (torch.tensor(value, requires_grad=True, dtype=torch.float64) for value in (7.0, 1.3, 0.3))
+    phi = (u / 2 if rise else (1 + u) / 2) * r_on.item()
+    t = (n + phi) * tau.item() + s.item()
+    openness(torch.tensor(t, dtype=torch.float64), tau, s, r_on).backward()
+    up = 1 if rise else -1
+    assert s.grad.item() == pytest.approx(up * 2 / r_on.item() * -1 / tau.item(), rel=1e-9)
+    assert tau.grad.item() == pytest.approx(up * 2 / r_on.item() * -(t - s.item()) / tau.item() ** 2, rel=1e-9)
+    assert r_on.grad.item() == pytest.approx(-up * 2 * phi / r_on.item() ** 2, rel=1e-9)
+
+
+def test_question_2_2_b_a_closed_gate_has_no_derivative_but_by_the_leak():
+    for leak, closed in ((0.0, True), (0.001, False)):
+        gate = TimeGate(1, tau=7.0, s=1.3, r_on=0.3, leak=leak)
+        gate(torch.tensor([1.3 + 0.6 * 7.0])).sum().backward()
+        assert (gate.log_tau.grad.item() == 0 and gate.shift.grad.item() == 0) is closed
+        assert gate.logit_r_on.grad.item() == 0
+
+
+def test_question_2_2_open_is_the_lstm_and_closed_a_copy_whose_derivative_is_one():
+    torch.manual_seed(0)
+    gated, plain = TimeGatedLSTM(D, H, K).double(), LSTM(D, H, K).double()
+    plain.load_state_dict({name: W for name, W in gated.state_dict().items() if not name.startswith("gate.")})
+    x_t, h, c = torch.randn(D, B).double(), torch.randn(H, B).double(), torch.randn(H, B).double()
+    one, zero = torch.ones(H, 1).double(), torch.zeros(H, 1).double()
+    opened = gated.step(x_t, h, c, one, gated.joined())
+    assert all(torch.equal(a, b) for a, b in zip(opened, plain.step(x_t, h, c, plain.joined()), strict=True))
+    closed = gated.step(x_t, h, c, zero, gated.joined())
+    assert torch.equal(closed[0], h) and torch.equal(closed[1], c)
+
+    def cell_after(c):
+        return gated.step(x_t, h, c, zero, gated.joined())[1].flatten()
+
+    derivative = torch.autograd.functional.jacobian(cell_after, c).reshape(H * B, H * B)
+    assert torch.equal(derivative, torch.eye(H * B).double())
+
+
+# ---- part 3
+
+
+def frequencies(logits, temperature, draws=200_000):
+    ids = choose(np.tile(np.float32(logits), (draws, 1)), np.random.default_rng(0), temperature)
+    return np.bincount(ids, minlength=len(logits)) / draws
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_question_c_characters_are_drawn_as_the_formula_says(temperature):
+    logits = np.array([1.0, 0.2, -1.5, 3.0])
+    P = np.exp(logits / temperature) / np.exp(logits / temperature).sum()
+    assert frequencies(logits, temperature) == pytest.approx(P, abs=5 * math.sqrt(0.25 / 200_000))
+
+
+def test_question_c_the_limits_are_the_likeliest_character_and_all_alike():
+    logits = np.array([1.0, 0.2, -1.5, 3.0])
+    assert frequencies(logits, 1e-6).tolist() == frequencies(logits, 0).tolist() == [0, 0, 0, 1]
+    assert frequencies(logits, 1e9) == pytest.approx(np.full(4, 0.25), abs=5 * math.sqrt(0.25 / 200_000))
+
+
+def test_question_a_nats_and_bits():
+    characters = len(set((ROOT / "assets/book.txt").read_text()))
+    said, bits = re.search(r"\\log_2 (\d+) \\approx ([\d.]+)", MADE).groups()
+    assert int(said) == characters and round(math.log(characters) / math.log(2), 2) == float(bits)
+    uniform = F.cross_entropy(torch.zeros(1, characters), torch.tensor([3])).item()  # nats of a guess
+    assert uniform / math.log(2) == pytest.approx(math.log2(characters))
