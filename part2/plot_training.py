@@ -32,6 +32,11 @@ PANELS = {
         "palindromes100_chrono_rate0.01": CHRONO,
         "palindromes100_lstm": PLAIN,
     },
+    "palindromes, 500 digits": {
+        "palindromes500_gated": GATED,
+        "palindromes500_chrono_rate0.01": CHRONO,
+        "palindromes500_lstm": PLAIN,
+    },
     "adding, 100 steps": {
         "adding100_gated": GATED,
         "adding100_lstm": PLAIN,
@@ -120,7 +125,7 @@ def figure(runs):
         ax.set_ylim(0, 103)
         ax.set_xlabel("updates")
         ax.set_ylabel("sums to within 0.04 (%)" if task == "adding" else "held-out accuracy (%)")
-        ax.legend(fontsize=8, loc="best")
+        ax.legend(fontsize=7, handlelength=1.7, loc="best")
     for ax in axes.flat[len(panels) :]:
         ax.set_axis_off()
     fig.suptitle(
