@@ -54,29 +54,27 @@ SWEEPS = [
     (("ten_seeds_raw", "memory", "RNN", "default", "0.001", TIMES), None, ([13], [1], 10, 8)),
     (("ten_seeds_orthogonal", "memory", "RNN", "orthogonal", "0.001", TIMES), None, ([16], [1, 10], 10, 15)),
     (("ten_seeds_identity", "memory", "RNN", "identity", "0.001", TIMES), None, ([10], [1, 10], 10, 20)),
+    (("ten_seeds_identity_20", "memory", "RNN", "identity", "0.001", TIMES), None, ([20], [10], 10, 85)),
+    (("ten_seeds_latch", "memory", "RNN", "latch", "0.001", f"{TIMES} --patience 2"), None, ([1000], [1, 10], 10, 110)),
+    (("ten_seeds_zero_bias", "memory", "LSTM", "zero_bias", "0.001", TIMES), None, ([10], [1, 10], 10, 35)),
 ]
 
 # Part 2's runs, a step for each line of part2/runs.txt, by their folder's name without _seedN. For quick (None: left
-# out): further flags, seeds, CPU-seconds of one seed; for full the CPU-seconds of one seed.
+# out): further flags, seeds, CPU-seconds of one seed; for full the CPU-seconds of one seed. What is not named is like
+# OTHER_RUNS.
+OTHER_RUNS = None, 160
 RUNS = {
-    "palindromes100_gated": (("", 2, 40), 37),
+    "palindromes100_gated": (("", 2, 42), 42),
     "palindromes100_chrono_rate0.01": (("--train_steps 75", 2, 14), 98),
     "palindromes100_lstm": (("--train_steps 75", 2, 14), 420),
     "palindromes100_gated_fixed": (None, 55),
     "palindromes100_gated_leak0": (None, 40),
-    "palindromes500_gated": (None, 480),
+    "palindromes500_gated": (None, 520),
     "palindromes500_chrono_rate0.01": (None, 270),
-    "palindromes500_lstm": (None, 165),
     "adding100_gated": (("--train_steps 100", 2, 14), 195),
     "adding100_lstm": (("--train_steps 100", 2, 14), 185),
     "asynchronous_gated": (("--train_steps 150 --eval_every 50", 2, 15), 165),
-    "asynchronous_gated_all_learned": (None, 175),
-    "asynchronous_gated_fixed": (None, 170),
-    "asynchronous_gated_leak0": (None, 165),
-    "asynchronous_lstm_rate0.001": (None, 145),
-    "asynchronous_lstm_rate0.003": (None, 150),
     "asynchronous_lstm_rate0.01": (("--train_steps 150 --eval_every 50", 2, 15), 145),
-    "asynchronous_lstm_rate0.03": (None, 150),
     "standard_gated": (("--train_steps 150 --eval_every 50", 1, 15), 165),
     "standard_lstm_rate0.01": (("--train_steps 150 --eval_every 50", 1, 15), 150),
     "high_gated": (None, 720),
@@ -250,7 +248,7 @@ def add_sweeps(table):
 def add_runs(table):
     for line in (ROOT / "part2/runs.txt").read_text().splitlines():
         name, seed = re.search(r"results/part2/runs/(\S+)_seed(\d+)", line).groups()
-        quick, seconds = RUNS[name]
+        quick, seconds = RUNS.get(name, OTHER_RUNS)
         more, seeds, quick_seconds = quick or ("", 0, 0)
         if int(seed) < seeds or not table.quick:
             command = f"part2/train.py --resume {line.replace('results/', '{out}/')}"
