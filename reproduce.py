@@ -79,9 +79,10 @@ def list_steps(folder, table, to_do, cannot):
 
 
 def files_of(step):
-    """What the step makes, the first three of them by name."""
-    first, more = step.outputs[:3], len(step.outputs) - 3
-    return ", ".join(first) + (f" and {more} more" if more > 0 else "")
+    """What the step makes, in few words."""
+    if len(step.outputs) > 3:
+        return f"{len(step.outputs)} files in {os.path.dirname(step.outputs[0])}"
+    return ", ".join(step.outputs)
 
 
 def in_shell(step, folder):

@@ -21,8 +21,8 @@ LENGTHS = [4, 7, 10, 13, 16, 19, 24, 29]
 TIMES = "--times 2 10"
 CURRICULUM = "--times 2 10 --curriculum"
 SWEEPS = [
-    (("rnn", "sweep", "RNN", "default", "0.001", ""), ([4, 7, 10], [1, 10], 2, 15), (LENGTHS, [1, 10], 5, 540)),
-    (("lstm", "sweep", "LSTM", "default", "0.001", ""), ([4, 7, 10], [1, 10], 2, 32), (LENGTHS, [1, 10], 5, 790)),
+    (("rnn", "sweep", "RNN", "default", "0.001", ""), ([4, 7, 10], [1, 10], 2, 18), (LENGTHS, [1, 10], 5, 540)),
+    (("lstm", "sweep", "LSTM", "default", "0.001", ""), ([4, 7, 10], [1, 10], 2, 26), (LENGTHS, [1, 10], 5, 790)),
     (("chrono", "sweep", "LSTM", "chrono", "0.01", ""), ([29], [10], 2, 17), ([29, 49], [1, 10], 3, 160)),
     (("chrono_99", "sweep", "LSTM", "chrono", "0.01", ""), None, ([99], [10], 3, 90)),
     (("zero_bias", "sweep", "LSTM", "zero_bias", "0.001", ""), ([10], [10], 2, 17), ([10, 19], [1, 10], 3, 350)),
@@ -166,7 +166,7 @@ EXPERIMENTS = [
 
 # Benchmarks: flags and CPU-seconds for quick and for full. Nothing runs beside them.
 BENCHMARKS = {
-    "part1/long_sequences": (("--input_length 20 --updates 1", 35), ("--updates 3", 90)),
+    "part1/long_sequences": (("--input_length 20 --updates 1", 48), ("--updates 3", 90)),
     "part1/benchmark": (("--rounds 5", 10), ("--rounds 60", 90)),
     "part2/benchmark": (("--rounds 3 --input_length 100 200", 12), ("--rounds 10", 160)),
     "part3/benchmark": (("--rounds 3 --length 10", 10), ("--rounds 40", 700)),

@@ -51,7 +51,9 @@ def _solved(runs):
 def variants_figure(variants):
     """Accuracy of every variant, a mark per seed, and how many seeds solved the task, a panel per length."""
     lengths = sorted({length for at_length in variants.values() for length in at_length})
-    fig, axes = new_figure(1, len(lengths), width=4.6 * len(lengths) + 1, height=4.0, sharey=True, squeeze=False)
+    fig, axes = new_figure(
+        1, len(lengths), width=max(7.5, 4.6 * len(lengths) + 1), height=4.0, sharey=True, squeeze=False
+    )
     for ax, length in zip(axes[0], lengths, strict=True):
         for y, (name, at_length) in enumerate(reversed(variants.items())):
             runs = at_length[length]
@@ -70,11 +72,13 @@ def variants_figure(variants):
     axes[0, 0].set_yticks(range(len(variants)), reversed(variants))
     whole, open_forget = (_solved(variants[name][lengths[-1]]) for name in ("LSTM", "f = 1"))
     count = len(variants["LSTM"][lengths[-1]])
-    fig.suptitle(
-        f"Where nothing is to be forgotten, the LSTM learns more surely without forget gate: {open_forget} of {count} "
-        f"seeds, not {whole}\na mark per seed; at the right, seeds solved and the median of their updates",
-        fontsize=10,
+    title = (
+        "Where nothing is to be forgotten, the LSTM learns more surely without forget gate: "
+        f"{open_forget} of {count} seeds, not {whole}"
     )
+    if open_forget <= whole:
+        title = f"{whole} of {count} seeds of the LSTM solve {lengths[-1]} digits, without forget gate {open_forget}"
+    fig.suptitle(f"{title}\na mark per seed; at the right, seeds solved and the median of their updates", fontsize=10)
     return fig
 
 

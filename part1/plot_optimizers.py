@@ -87,7 +87,8 @@ def accuracy_figure(setting, accuracies):
         ax.set_xscale("log")
         ax.set_ylim(0, 103)
         ax.set_xlabel("learning rate")
-        good = ", ".join(f"{rate:.2g}" for rate in good_rates(rates)) or "no rate"
+        good = [f"{rate:.2g}" for rate in good_rates(rates)] or ["no rate"]
+        good = ", ".join(good) if len(good) < 3 else f"{len(good)} rates"  # more would not fit
         ax.set_title(f"{label}: best {best_rate(rates):.2g}\n99 % on every seed: {good}")
     axes[0].set_ylabel("accuracy on held-out palindromes (%)")
     axes[0].annotate("chance", (at[0], 10), xytext=(0, 3), textcoords="offset points", fontsize=7)
