@@ -51,20 +51,21 @@ def chosen(table, part):
 
 
 def make_texts(folder=None):
-    """Fill the texts, or the report alone into `folder`, and typeset the report beside its text if that is possible.
+    """Fill the texts, or the report alone into `folder`, and typeset the report beside its text, or say what is missing.
 
     Raises OSError or ValueError, and then has written nothing.
     """
-    texts = TEXTS if folder is None else {"assets/report.md": Path(folder) / "report.md"}
+    texts = TEXTS if folder is None else {"assets/report.md": Path(folder).resolve() / "report.md"}
     filled = {ROOT / made: fill((ROOT / source).read_text(), ROOT) for source, made in texts.items()}
     for made, text in filled.items():
         made.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(made, text)
-        print(f"{made}: filled from results/")
+        print(f"{os.path.relpath(made)}: filled from results/")
     report = ROOT / texts["assets/report.md"]
+    pdf = report.with_suffix(".pdf")
     try:
-        make_pdf(report, report.with_suffix(".pdf"), ROOT / "assets/report.tex")
-        print(f"{report.with_suffix('.pdf')}: typeset")
+        make_pdf(report, pdf, ROOT / "assets/report.tex")
+        print(f"{os.path.relpath(pdf)}: typeset")
     except ValueError as error:
         print(error)
 

@@ -54,7 +54,7 @@ SWEEPS = [
     (("ten_seeds_raw", "memory", "RNN", "default", "0.001", TIMES), None, ([13], [1], 10, 8)),
     (("ten_seeds_orthogonal", "memory", "RNN", "orthogonal", "0.001", TIMES), None, ([16], [1, 10], 10, 15)),
     (("ten_seeds_identity", "memory", "RNN", "identity", "0.001", TIMES), None, ([10], [1, 10], 10, 20)),
-    (("ten_seeds_identity_20", "memory", "RNN", "identity", "0.001", TIMES), None, ([20], [10], 10, 85)),
+    (("identity_20", "memory", "RNN", "identity", "0.001", TIMES), None, ([20], [10], 1, 85)),
     (("ten_seeds_latch", "memory", "RNN", "latch", "0.001", f"{TIMES} --patience 2"), None, ([1000], [1, 10], 10, 110)),
     (("ten_seeds_zero_bias", "memory", "LSTM", "zero_bias", "0.001", TIMES), None, ([10], [1, 10], 10, 35)),
 ]

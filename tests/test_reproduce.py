@@ -252,6 +252,28 @@ def test_every_command_is_understood_by_its_script(scale, monkeypatch, tmp_path)
                 main([flag.replace("{out}", str(tmp_path)) for flag in flags])
 
 
+def test_full_has_the_settings_of_the_committed_runs():
+    for step in steps("full"):
+        if not step.command or step.command[0] not in ("part1/sweep.py", "part2/train.py", "part3/train.py"):
+            continue
+        script, *flags = step.command
+        module = importlib.import_module(script.removesuffix(".py").replace("/", "."))
+        if script == "part1/sweep.py":
+            config, rest = module.build_parser().parse_known_args(flags)
+            for point in module.grid_points(config, rest):
+                folder = config.output_dir.replace("{out}", str(ROOT / "results"))
+                assert module.is_finished(folder, point, config.times), step.name
+        else:
+            config = module.build_parser().parse_args(flags)
+            committed = claims.settings_of(ROOT / "results" / step.outputs[0] / "result.json")
+            different = {
+                name: (wanted, committed[name])
+                for name, wanted in vars(config).items()
+                if name in committed and wanted != committed[name]
+            }
+            assert not different, step.name
+
+
 # ---- the comparison
 
 
