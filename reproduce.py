@@ -51,7 +51,7 @@ def chosen(table, part):
 
 
 def make_texts(folder=None):
-    """Fill the texts, or the report alone into `folder`, and typeset the report beside its text, or say what is missing.
+    """Fill the texts, or the report alone into `folder`; typeset the report beside its text, or say what that lacks.
 
     Raises OSError or ValueError, and then has written nothing.
     """
