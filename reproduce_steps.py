@@ -135,13 +135,13 @@ EXPERIMENTS = [
     (
         ("part1/optimizers", "compare_optimizers", ["optimizers.csv", "optimizer_paths.csv"]),
         ("--input_length 5 --seeds 2 --train_steps 150", 28),
-        ("", 600),
+        ("", 450),
         ("plot_optimizers", ["optimizers.png", "optimizer_paths.png"]),
     ),
     (
         ("part1/gates", "ablate_gates", ["gates_ablation.csv", "gates_forget_bias.csv", "gates_activations.csv"]),
         ("--input_length 5 --bias_length 5 10 --seeds 2 --bias_seeds 2 --updates 150 --bias_updates 100", 40),
-        ("", 2600),
+        ("", 2000),
         ("plot_gates", ["gates_ablation.png", "gates_forget_bias.png", "gates_activations.png"]),
     ),
     (

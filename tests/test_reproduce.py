@@ -203,6 +203,14 @@ def test_expected_minutes():
     assert expected_minutes([], cores=2) == 0
 
 
+def test_the_report_is_made_also_where_it_cannot_be_typeset(tmp_path):
+    environment = {**os.environ, "PATH": str(tmp_path)}  # neither pandoc nor LaTeX
+    status, out, _ = run("reproduce.py", "--only", "report", "--output_dir", tmp_path / "new", env=environment)
+    assert status == 0 and "apt-get install pandoc" in out
+    text = (tmp_path / "new/report.md").read_text()
+    assert text.startswith("# ") and "{{" not in text
+
+
 # ---- the table of the project's steps
 
 
