@@ -126,7 +126,7 @@ def run_steps(folder, root, steps, cores, stop, lock):
                 process.stdin.close()  # its leash ends it
             for _, process, _ in running.values():
                 process.wait()
-    return failed
+    return {step.name: failed[step.name] for step in steps if step.name in failed}
 
 
 def _next(waiting, running, cores):
