@@ -100,9 +100,10 @@ def run_steps(folder, root, steps, cores, stop, lock):
     with Progress(sum(step.seconds for step in steps), unit="CPU-second") as progress:
         try:
             while (waiting or running) and not stop:
-                for step in [step for step in waiting if failed.keys() & {*step.needs}]:
-                    waiting.remove(step)
-                    failed[step.name] = f"not tried: {next(name for name in step.needs if name in failed)} failed"
+                for step in list(waiting):
+                    if blocked := [name for name in step.needs if name in failed]:
+                        waiting.remove(step)
+                        failed[step.name] = f"not tried: {blocked[0]} failed"
                 while step := _next(waiting, running, cores):
                     waiting.remove(step)
                     running[step.name] = step, _start(folder, root, step, lock), time.monotonic()

@@ -90,6 +90,7 @@ def test_a_failing_step_stops_only_what_needs_it(tmp_path):
         writes("b", "B", ["part1/a"]),
         {**writes("c"), "outputs": ["part1/other"]},
         writes("d", "D"),
+        writes("e", "E", ["part1/b"]),
     ]
     status, _, err = reproduce(table, tmp_path)
     assert status == 1 and (tmp_path / "part1/d").exists() and not (tmp_path / "part1/b").exists()
@@ -98,9 +99,10 @@ def test_a_failing_step_stops_only_what_needs_it(tmp_path):
         "part1/a failed: no more paper",
         "part1/b failed: not tried: part1/a failed",
         "part1/c failed: it did not make part1/other",
+        "part1/e failed: not tried: part1/b failed",
     ]
     assert (tmp_path / "logs/part1/a.log").read_text().endswith("reading\nno more paper\n")
-    assert "3 of 4 steps to do" in reproduce([writes("a", "A"), *table[1:]], tmp_path)[1]
+    assert "4 of 5 steps to do" in reproduce([writes("a", "A"), *table[1:]], tmp_path)[1]
 
 
 def test_what_cannot_be_done_says_why(tmp_path):
