@@ -77,8 +77,9 @@ def figure(runs, references):
     axes[1].xaxis.set_major_formatter("{x:g}")
     axes[1].xaxis.set_minor_formatter("")
     axes[0].set_ylabel("cross-entropy (nats per character)")
-    bottom = min(row["train_loss"] for seeds in runs.values() for rows in seeds for row in rows)
-    axes[0].set_ylim(bottom - 0.05, 1.75 * min(map(min, best.values())))
+    lowest = min(map(min, best.values()))
+    train_losses = [row["train_loss"] for seeds in runs.values() for rows in seeds for row in rows]
+    axes[0].set_ylim(min(lowest, *train_losses, *(loss for loss, _ in references)) - 0.05, 1.75 * lowest)
     axes[1].legend(loc="upper right")
     found = "; ".join(f"{name.replace('_', ' ')} {statistics.fmean(losses):.3f}" for name, losses in best.items())
     fig.suptitle(
