@@ -73,24 +73,29 @@ def build_parser():
         action="store_true",
         help="train at lengths below a bound that grows to --input_length while the model is right",
     )
-    training.add_argument("--batch_size", type=whole_number(1, 1_000_000), default=128, help="palindromes a step")
-    training.add_argument("--optimizer", choices=OPTIMIZERS, default="rmsprop", help="update rule")
-    training.add_argument("--learning_rate", type=positive_number, default=0.001, help="its step size")
-    training.add_argument("--train_steps", type=whole_number(1, 10**9), default=10_000, help="updates at the most")
-    training.add_argument("--max_norm", type=positive_number, default=10.0, help="longest gradient, by clipping")
-    training.add_argument("--eval_every", type=whole_number(1, 10**9), default=50, help="updates per evaluation")
-    training.add_argument(
+    add_training_flags(training, "palindromes", "rmsprop")
+    output = parser.add_argument_group("output")
+    output.add_argument("--output_dir", help="run folder; none: a new numbered one under results/part1")
+    output.add_argument("--resume", action="store_true", help="go on with the run in --output_dir, if there is one")
+    return parser
+
+
+def add_training_flags(group, sequences, optimizer):
+    """The flags of the training loop, which part 2 shares: what is drawn, in words, and the update rule by default."""
+    group.add_argument("--batch_size", type=whole_number(1, 1_000_000), default=128, help=f"{sequences} a step")
+    group.add_argument("--optimizer", choices=OPTIMIZERS, default=optimizer, help="update rule")
+    group.add_argument("--learning_rate", type=positive_number, default=0.001, help="its step size")
+    group.add_argument("--train_steps", type=whole_number(1, 10**9), default=10_000, help="updates at the most")
+    group.add_argument("--max_norm", type=positive_number, default=10.0, help="longest gradient, by clipping")
+    group.add_argument("--eval_every", type=whole_number(1, 10**9), default=50, help="updates per evaluation")
+    group.add_argument(
         "--patience",
         type=whole_number(0, 10**9),
         default=5,
         help=f"stop after so many evaluations running with {CONVERGED} held-out accuracy; 0: never",
     )
-    training.add_argument("--seed", type=whole_number(0, 2**63 - 1), default=0, help="of weights and palindromes")
-    training.add_argument("--device", default="auto", help="auto (cuda, then mps, then cpu), cpu, cuda, cuda:1, mps")
-    output = parser.add_argument_group("output")
-    output.add_argument("--output_dir", help="run folder; none: a new numbered one under results/part1")
-    output.add_argument("--resume", action="store_true", help="go on with the run in --output_dir, if there is one")
-    return parser
+    group.add_argument("--seed", type=whole_number(0, 2**63 - 1), default=0, help=f"of weights and {sequences}")
+    group.add_argument("--device", default="auto", help="auto (cuda, then mps, then cpu), cpu, cuda, cuda:1, mps")
 
 
 def settings_of(config):

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from common.arguments import Parser, number_between, positive_number, whole_number
+from common.arguments import Parser, number_between, whole_number
 from common.clock import Clock
 from common.device import choose_device
 from common.ending import DivergedError, run_to_the_end
@@ -25,7 +25,7 @@ from common.memory import keep_freed_memory
 from common.progress import Progress
 from common.run_folder import RunFolder
 from common.stop import StopFlag
-from part1.train import COLUMNS, CONVERGED, OPTIMIZERS
+from part1.train import COLUMNS, CONVERGED, OPTIMIZERS, add_training_flags
 from part2.dataset import RESOLUTION, AddingProblem, FrequencyDiscrimination, Palindromes
 from part2.time_gated_lstm import EQUATION_15, PARAMETERS, AlwaysOpen, TimeGate, TimeGatedLSTM
 
@@ -68,21 +68,8 @@ def build_parser():
     gate.add_argument("--leak", type=number_between(0, 1, True, True), default=0.001, help="α, in training only")
     gate.add_argument("--learn", nargs="*", choices=PARAMETERS, default=list(PARAMETERS), help="which are learned")
     training = parser.add_argument_group("training")
-    training.add_argument("--batch_size", type=whole_number(1, 1_000_000), default=128, help="sequences a step")
-    training.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="update rule")
-    training.add_argument("--learning_rate", type=positive_number, default=0.001, help="its step size")
-    training.add_argument("--train_steps", type=whole_number(1, 10**9), default=10_000, help="updates at the most")
-    training.add_argument("--max_norm", type=positive_number, default=10.0, help="longest gradient, by clipping")
-    training.add_argument("--eval_every", type=whole_number(1, 10**9), default=50, help="updates per evaluation")
+    add_training_flags(training, "sequences", "adam")
     training.add_argument(
-        "--patience",
-        type=whole_number(0, 10**9),
-        default=5,
-        help=f"stop after so many evaluations running with {CONVERGED} held-out accuracy; 0: never",
-    )
-    training.add_argument("--seed", type=whole_number(0, 2**63 - 1), default=0, help="of weights, gate and sequences")
-    training.add_argument("--device", default="auto", help="auto (cuda, then mps, then cpu), cpu, cuda, cuda:1, mps")
-    parser.add_argument(
         "--times",
         nargs="+",
         type=whole_number(2, 1_000),
