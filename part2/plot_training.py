@@ -47,7 +47,8 @@ PANELS = {
     },
     "frequencies, every 1 ms": {
         "standard_gated": GATED,
-        "standard_lstm_rate0.01": PLAIN,
+        "standard_lstm_rate0.003": PLAIN,
+        "standard_lstm_rate0.01": ("plain, rate 0.01", GREEN, "-."),
     },
     "frequencies, every 0.1 ms": {
         "high_gated": GATED,
