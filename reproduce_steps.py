@@ -47,6 +47,7 @@ SWEEPS = [
     (("ten_seeds_chrono", "memory", "LSTM", "chrono", "0.01", TIMES), None, ([100], [10], 10, 115)),
     (("ten_seeds_chrono_raw", "memory", "LSTM", "chrono", "0.01", TIMES), None, ([49], [1], 10, 110)),
     (("ten_seeds", "memory", "LSTM", "default", "0.001", TIMES), None, ([29], [10], 10, 190)),
+    (("ten_seeds_raw", "memory", "LSTM", "default", "0.001", TIMES), None, ([24], [1], 10, 110)),
     (
         ("ten_seeds_orthogonal_50", "memory", "RNN", "orthogonal", "0.0001", f"{TIMES} --patience 20"),
         None,
