@@ -1,7 +1,8 @@
 """Which numbers reproduce.py compares with the committed ones, and the comparison.
 
-A number differs by more than its spread if its median over what was made here lies outside the lowest to highest of
-the committed seeds (or rows); a ratio of times, which stands alone, if it is more than a tenth away.
+A number differs by more than its spread if its median over what was made here lies outside the committed seeds (or
+rows) by more than these are apart, and by more than a hundredth of it: a fresh seed lies outside ten others in two of
+eleven cases, by chance alone. A ratio of times, which stands alone, differs if it is more than a tenth away.
 
 Compared is only what was made with the settings of the committed results: a run or a point of a sweep if its settings
 say so, a table or a ratio if its command is that of --full.
@@ -81,23 +82,32 @@ def settings_of(path):
 
 
 def numbers_of_seeds(path, key, made, committed):
-    """Of the seeds that have the same settings the committed numbers, and those made here; of all, the committed."""
+    """The committed numbers of the seeds that have the same settings here, those made here, and their range."""
     pattern = f"{path}_seed*.json" if key.startswith("result.") else f"{path}_seed*/result.json"
     here = [
         file.relative_to(made) for file in sorted(made.glob(pattern)) if (committed / file.relative_to(made)).exists()
     ]
     here = [file for file in here if settings_of(made / file) == settings_of(committed / file)]
     every = [file.relative_to(committed) for file in sorted(committed.glob(pattern))]
-    return [
+    old, new, all_old = (
         [value(str(file), key, root) for file in files]
         for files, root in ((here, committed), (here, made), (every, committed))
-    ]
+    )
+    return [old, new, expected(all_old)]
 
 
 def numbers_of_rows(file, what, made, committed):
-    """Lowest, median and highest of the rows: committed, made here, and the committed again."""
-    triples = [[value(file, f"{name} {what}", root) for name in ("min", "median", "max")] for root in (committed, made)]
-    return [*triples, triples[0]]
+    """Lowest, median and highest of the rows: committed and made here, and the range of the committed."""
+    names = ("min", "median", "max")
+    old, new = ([value(file, f"{name} {what}", root) for name in names] for root in (committed, made))
+    return [old, new, expected(old)]
+
+
+def expected(numbers):
+    """The range, a pair, in which others made in the same way are expected: twice as far out as these lie."""
+    low, high = min(numbers), max(numbers)
+    margin = max(high - low, abs(statistics.median(numbers)) / 100)
+    return [low - margin, high + margin]
 
 
 def ratios(file, key, made, committed):
@@ -107,10 +117,11 @@ def ratios(file, key, made, committed):
 
 
 def verdict(committed, here, spread):
-    """ "same", "within the spread" or "DIFFERS", of lists of numbers."""
+    """ "same", "within the spread" or "DIFFERS", of two lists of numbers and the range that is expected."""
     if shown(committed) == shown(here):
         return "same"
-    return "within the spread" if min(spread) <= statistics.median(here) <= max(spread) else "DIFFERS"
+    low, high = spread
+    return "within the spread" if low <= statistics.median(here) <= high else "DIFFERS"
 
 
 def shown(numbers):
@@ -138,8 +149,9 @@ def comparison(made, committed, scale):
     total = len(OF_SEEDS) + len(OF_TABLES) + len(RATIOS)
     return "\n".join(
         [
-            "A number DIFFERS (by more than its spread) if its median here lies outside the lowest to highest of the",
-            "committed seeds or rows, or, a ratio of times, more than a tenth away. Median (lowest to highest):",
+            "A number DIFFERS (by more than its spread) if its median here lies farther outside the committed seeds or",
+            "rows than these are apart, and than a hundredth of it; a ratio of times, if it is more than a tenth away.",
+            "Median (lowest to highest):",
             "",
             "| number | seeds | committed | here | |",
             "|---|---|---|---|---|",

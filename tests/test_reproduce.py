@@ -304,7 +304,7 @@ def test_every_claim_can_be_taken_from_the_committed_results():
 @pytest.mark.parametrize(
     "before, here, spread, verdict",
     [
-        ([1.0, 1.0], [1.0, 1.0], [0.9, 1.0, 1.0], "same"),
+        ([1.0, 1.0], [1.0, 1.0], [0.9, 1.1], "same"),
         ([0.8, 1.0], [0.9, 0.9], [0.8, 1.0], "within the spread"),
         ([0.8, 1.0], [0.7, 0.7], [0.8, 1.0], "DIFFERS"),
         ([0.85], [0.95], [0.9 * 0.85, 1.1 * 0.85], "DIFFERS"),
@@ -312,6 +312,11 @@ def test_every_claim_can_be_taken_from_the_committed_results():
 )
 def test_verdict(before, here, spread, verdict):
     assert claims.verdict(before, here, spread) == verdict
+
+
+@pytest.mark.parametrize("numbers, low, high", [([150, 100, 300], -100, 500), ([1.0, 1.0], 0.99, 1.01)])
+def test_the_expected_range(numbers, low, high):
+    assert claims.expected(numbers) == pytest.approx([low, high])
 
 
 def test_only_what_has_the_settings_of_the_committed_is_compared(tmp_path):
@@ -323,7 +328,7 @@ def test_only_what_has_the_settings_of_the_committed_is_compared(tmp_path):
             here = {"patience": 5} if root == "made" else settings
             path.write_text(json.dumps({"settings": here, "result": {"steps": steps_made}}))
     numbers = claims.numbers_of_seeds("part1/a", "result.steps", tmp_path / "made", tmp_path / "results")
-    assert numbers == [[100], [200], [100, 101]]
+    assert numbers == [[100], [200], pytest.approx([99, 102], abs=0.01)]
 
     compared = claims.comparison(ROOT / "results", ROOT / "results", "full")
     assert f"| {claims.OF_SEEDS[0][0]} |" in compared, "a run, by its settings"
