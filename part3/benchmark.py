@@ -38,8 +38,8 @@ from common.progress import Progress
 from common.timing import in_turn, quartiles_of_ratio
 from part3.dataset import RandomSentences, TextDataset
 from part3.model import TextGenerationModel
+from part3.optimizer import OPTIMIZERS
 from part3.sampling import Writer, write
-from part3.train import OPTIMIZERS
 
 ROOT = Path(__file__).resolve().parents[1]
 BATCH_SIZE, SEQ_LENGTH, EMBEDDING_DIM = 64, 30, 64

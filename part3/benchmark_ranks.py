@@ -39,7 +39,7 @@ from common.progress import Progress
 from common.timing import quartiles_of_ratio
 from part3.dataset import RandomSentences, TextDataset
 from part3.model import TextGenerationModel
-from part3.train import OPTIMIZERS
+from part3.optimizer import OPTIMIZERS
 
 ROOT = Path(__file__).resolve().parents[1]
 

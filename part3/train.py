@@ -36,12 +36,12 @@ from common.run_folder import NoFolder, RunFolder
 from common.stop import StopFlag
 from part3.dataset import ParallelStreams, RandomSentences, TextDataset
 from part3.evaluation import evaluate
+from part3.optimizer import OPTIMIZERS, SCHEDULES, build_optimizer, learning_rate_at
 from part3.samples import greedy_sample, write_table
 from part3.trained import BEST, Trained, build_model
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLERS = {"sentences": RandomSentences, "streams": ParallelStreams}
-OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "rmsprop": torch.optim.RMSprop}
 COLUMNS = ("step", "train_loss", "heldout_loss", "heldout_bpc", "learning_rate", "cpu_seconds", "wall_seconds")
 NUM_STRETCHES = 16  # of the held-out part, read side by side while training: faster, and a little higher
 MAY_CHANGE = {  # settings of a run that goes on; a cosine needs to know its end beforehand
@@ -71,7 +71,7 @@ def build_parser():
     training.add_argument("--batch_size", type=whole_number(1, 1_000_000), default=64, help="windows a step")
     training.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="update rule")
     training.add_argument("--learning_rate", type=positive_number, default=2e-3, help="at the start")
-    training.add_argument("--schedule", choices=("step", "cosine"), default="step", help="how the learning rate falls")
+    training.add_argument("--schedule", choices=SCHEDULES, default="step", help="how the learning rate falls")
     training.add_argument(
         "--learning_rate_decay", type=number_between(0, 1, high_too=True), default=0.96, help="step: factor"
     )
@@ -101,13 +101,6 @@ def settings_of(config):
     """The settings that decide a run's numbers, a dict of plain values."""
     apart = ("output_dir", "resume", "summary_path", "print_every")
     return {name: value for name, value in vars(config).items() if name not in apart}
-
-
-def learning_rate_at(step, config):
-    """The learning rate of update `step`, counted from 0: falling by steps, or by half a cosine to 2 %."""
-    if config.schedule == "step":
-        return config.learning_rate * config.learning_rate_decay ** (step // config.learning_rate_step)
-    return config.learning_rate * (0.02 + 0.98 * (1 + math.cos(math.pi * step / config.train_steps)) / 2)
 
 
 def ended_by(config, values, clock):
@@ -154,20 +147,6 @@ def final_losses(run, dataset, device):
         name: evaluate(model, dataset.held_out, way) if len(dataset.held_out) else None for name, way in ways.items()
     }
     return {"best_step": trained.step, **losses}
-
-
-def build_optimizer(model, config, device, saved=None):
-    """The optimizer of the settings, fused into one kernel on CUDA where torch has that; `saved` is its state, or None.
-
-    A checkpoint made on another device says how the update was made there; it is made here as this device does it.
-    """
-    fused = {"fused": True} if device.type == "cuda" and config.optimizer != "rmsprop" else {}
-    optimizer = OPTIMIZERS[config.optimizer](model.parameters(), lr=config.learning_rate, **fused)
-    if saved is not None:
-        here = {name: optimizer.defaults.get(name) for name in ("fused", "foreach")}
-        groups = [{**group, **{k: v for k, v in here.items() if k in group}} for group in saved["param_groups"]]
-        optimizer.load_state_dict({**saved, "param_groups": groups})
-    return optimizer
 
 
 def train(config, dataset, run, stop, ranks, summary=None):

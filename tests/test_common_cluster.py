@@ -1,6 +1,5 @@
 """common/cluster.py without a cluster: who a process is, and what ranks on this machine tell each other."""
 
-import copy
 import json
 import os
 import socket
@@ -9,7 +8,6 @@ import pytest
 import torch
 
 from common.cluster import Ranks
-from part3 import train
 from tests.scripts import run, start
 
 SRUN = {"SLURM_PROCID": "2", "SLURM_STEP_NUM_TASKS": "6", "SLURM_LOCALID": "1"}
@@ -112,27 +110,3 @@ def test_a_folder_in_use_ends_all_ranks_in_a_line(tmp_path, book):
     assert first[0] == 2 and "holds a run" in first[2]
     assert second[0] == 1 and "another rank has ended" in second[2]
     assert "Traceback" not in first[2] + second[2]
-
-
-@pytest.mark.parametrize("name", train.OPTIMIZERS)
-def test_an_optimizer_goes_on_as_its_device_wants_it(name):
-    """On CUDA the update is fused; a checkpoint from there goes on here unfused, with the same numbers."""
-    config = train.build_parser().parse_args(["--txt_file", "x", "--optimizer", name, "--learning_rate", "0.01"])
-    cpu = torch.device("cpu")
-
-    def updated(model, optimizer):
-        optimizer.zero_grad()
-        model(torch.ones(2, 3)).pow(2).sum().backward()
-        optimizer.step()
-        return model.weight.detach().clone()
-
-    torch.manual_seed(0)
-    there = torch.nn.Linear(3, 4)
-    optimizer = train.build_optimizer(there, config, torch.device("cuda"))  # the weights themselves are on the CPU
-    assert optimizer.param_groups[0].get("fused") is (None if name == "rmsprop" else True)
-    updated(there, optimizer)
-    here = torch.nn.Linear(3, 4)
-    here.load_state_dict(there.state_dict())
-    resumed = train.build_optimizer(here, config, cpu, copy.deepcopy(optimizer.state_dict()))
-    assert not resumed.param_groups[0].get("fused")
-    torch.testing.assert_close(updated(here, resumed), updated(there, optimizer), rtol=0, atol=1e-6)

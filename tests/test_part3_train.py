@@ -79,16 +79,6 @@ def test_evaluate_is_the_mean_cross_entropy_with_the_state_carried():
     assert math.isfinite(evaluate(model, ids[:2], stretch=256))
 
 
-def test_learning_rate_schedules():
-    flags = ["--txt_file", "x", "--learning_rate", "0.1", "--train_steps", "100", "--learning_rate_step", "30"]
-    config = train.build_parser().parse_args(flags)
-    assert [train.learning_rate_at(step, config) for step in (0, 29, 30, 60)] == pytest.approx(
-        [0.1, 0.1, 0.096, 0.09216]
-    )
-    config.schedule = "cosine"
-    assert [train.learning_rate_at(step, config) for step in (0, 50, 100)] == pytest.approx([0.1, 0.051, 0.002])
-
-
 def test_patience_ends_a_run_that_gets_no_better(tmp_path, finished):
     flags = ["--learning_rate", 1e-9, "--eval_every", 2, "--patience", 3, "--output_dir", tmp_path / "run"]
     status, _, err = run("part3/train.py", "--txt_file", finished[0].parent / "book.txt", *SMALL, *flags)

@@ -1,0 +1,29 @@
+"""The update rule of part3/train.py, and how its learning rate falls."""
+
+import math
+
+import torch
+
+OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "rmsprop": torch.optim.RMSprop}
+SCHEDULES = ("step", "cosine")
+
+
+def learning_rate_at(step, config):
+    """The learning rate of update `step`, counted from 0: falling by steps, or by half a cosine to 2 %."""
+    if config.schedule == "step":
+        return config.learning_rate * config.learning_rate_decay ** (step // config.learning_rate_step)
+    return config.learning_rate * (0.02 + 0.98 * (1 + math.cos(math.pi * step / config.train_steps)) / 2)
+
+
+def build_optimizer(model, config, device, saved=None):
+    """The optimizer of the settings, fused into one kernel on CUDA where torch has that; `saved` is its state, or None.
+
+    A checkpoint made on another device says how the update was made there; it is made here as this device does it.
+    """
+    fused = {"fused": True} if device.type == "cuda" and config.optimizer != "rmsprop" else {}
+    optimizer = OPTIMIZERS[config.optimizer](model.parameters(), lr=config.learning_rate, **fused)
+    if saved is not None:
+        here = {name: optimizer.defaults.get(name) for name in ("fused", "foreach")}
+        groups = [{**group, **{k: v for k, v in here.items() if k in group}} for group in saved["param_groups"]]
+        optimizer.load_state_dict({**saved, "param_groups": groups})
+    return optimizer
