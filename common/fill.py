@@ -5,15 +5,16 @@ A placeholder stands in double braces: file, what is taken from it, and how it i
     {{results/part2/benchmark.json | gated_over_lstm.T100 | .2f}}       a number of a JSON file, by its keys
     {{results/part3/book_seed*.json | mean loss in bits | .3f}}         a statistic over files that are alike
     {{results/part1/reservoir.csv | median accuracy, input_length=20, weights="RNN, default" | .1%}}
-    {{results/part2/runs/a_seed*/metrics.csv | min step, heldout_accuracy>=0.99 | ,.0f}}
+    {{results/part2/runs/a_seed*/metrics.csv | max of min step, heldout_accuracy>=0.99 | ,.0f}}
     {{results/part3/temperatures.txt | lines 1-9 | 72}}                 lines of a text, none longer than that
     {{part1/lstm.py | line of def step | d}}                            the number of the first line that has this
 
 Of a CSV file, or of several JSON or CSV files that a pattern with * names, a statistic is taken: count, sum, min,
 median, mean, sd (of the sample), max, or only where there is one value. It is over the rows (of CSV) or the files (of
 JSON) in which other columns or keys have the values given, or are at least (>=) or at most (<=) so large; a value with
-a comma stands in double quotes. `in bits` turns nats into bits. The third part is a Python format specification, or
-`power`: 2 \\cdot 10^{-23}, for formulas.
+a comma stands in double quotes. `max of min x` is the largest over the files of the smallest in each, and so on.
+`in bits` turns nats into bits. The third part is a Python format specification, or `power`: 2 \\cdot 10^{-23}, for
+formulas.
 """
 
 import csv
@@ -28,6 +29,7 @@ from pathlib import Path
 
 PLACEHOLDER = re.compile(r"\{\{(.+?)\}\}")
 LINES = re.compile(r"lines (\d+)-(\d+)")
+OVER_FILES = re.compile(r"(\w+) of (.+)")
 
 
 def _only(values):
@@ -83,7 +85,10 @@ def value(file, what, root):
     texts = [_read(path) for path in paths]
     if what.startswith(("lines ", "line of ")):
         return _of_text(texts[0], what)
-    if file.endswith(".csv"):
+    if over_files := OVER_FILES.fullmatch(what):
+        of_each = [value(str(path.relative_to(root)), over_files[2], root) for path in paths]
+        number = _statistic_named(over_files[1])(of_each)
+    elif file.endswith(".csv"):
         number = _statistic(
             [row for text in texts for row in csv.DictReader(io.StringIO(text))], what, dict.__getitem__
         )
@@ -163,8 +168,7 @@ def _statistic(rows, what, value_of):
     """A statistic of one column, or key, over the rows that a list of conditions picks; value_of(row, name)."""
     words, *conditions = next(csv.reader(io.StringIO(_quoted(what)), skipinitialspace=True))
     statistic, _, column = words.partition(" ")
-    if statistic not in STATISTICS:
-        raise ValueError(f"{statistic!r} is none of {', '.join(STATISTICS)}")
+    compute = _statistic_named(statistic)
     conditions = [_condition(text) for text in conditions]
     for how in ("=", ">=", "<="):
         wanted = [(name, to) for name, found, to in conditions if found == how]
@@ -172,7 +176,13 @@ def _statistic(rows, what, value_of):
         # None so large is an answer where rows are counted; none of that name is a mistake of the placeholder.
         if not rows and (how == "=" or statistic not in ("count", "sum")):
             raise ValueError("no such rows")
-    return STATISTICS[statistic]([float(value_of(row, column)) for row in rows])
+    return compute([float(value_of(row, column)) for row in rows])
+
+
+def _statistic_named(name):
+    if name not in STATISTICS:
+        raise ValueError(f"{name!r} is none of {', '.join(STATISTICS)}")
+    return STATISTICS[name]
 
 
 def _condition(text):

@@ -44,6 +44,8 @@ def root(tmp_path):
         ("c.txt | lines 3-3 | 9", "four"),
         ("c.txt | line of four | d", "3"),
         ("run_seed1/metrics.csv | min step, accuracy>=0.99 | .0f", "101"),
+        ("run_seed*/metrics.csv | max of min step, accuracy>=0.99 | .0f", "101"),
+        ("run_seed*/metrics.csv | mean of count step, accuracy>=0.99 | .1f", "2.0"),
     ],
 )
 def test_a_placeholder_becomes_its_number(root, placeholder, filled):
@@ -68,6 +70,8 @@ def test_a_placeholder_becomes_its_number(root, placeholder, filled):
         ("b.csv | count accuracy, cell=GRU, accuracy>=0.5 | d", "no such rows"),
         ("run_seed*/metrics.csv | min step, accuracy>=2 | d", "no such rows"),
         ("b.csv | mode accuracy | d", "mode"),
+        ("run_seed*/metrics.csv | mode of min step | d", "mode"),
+        ("run_seed*/metrics.csv | max of min step, accuracy>=2 | d", "no such rows"),
         ("b.csv | max loss | d", "loss"),
         ("b.csv | max accuracy, cell=GRU | d", "no such rows"),
     ],
