@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from common.arguments import Parser, whole_number
+from common.device import cores
 from common.files import write_atomically
 from common.fill import fill
 from common.lock import lock_folder
@@ -36,8 +37,7 @@ def build_parser():
     parser.add_argument("--only", choices=PARTS, help="one part, with what it needs of others")
     parser.add_argument("--list", action="store_true", help="say what would be made, and how; make nothing")
     parser.add_argument("--output_dir", help="folder for all of it; none: reproduced/quick or reproduced/full")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    parser.add_argument("--workers", type=whole_number(1, 4096), default=cores, help="processes, one thread each")
+    parser.add_argument("--workers", type=whole_number(1, 4096), default=cores(), help="processes, one thread each")
     return parser
 
 
@@ -53,7 +53,7 @@ def chosen(table, part):
 def make_texts(folder=None):
     """Fill the texts, or the report alone into `folder`; typeset the report beside its text, or say what that lacks.
 
-    Raises OSError or ValueError, and then has written nothing.
+    Raises ValueError for a placeholder that cannot be filled, before anything is written, and OSError.
     """
     texts = TEXTS if folder is None else {"assets/report.md": Path(folder).resolve() / "report.md"}
     filled = {ROOT / made: fill((ROOT / source).read_text(), ROOT) for source, made in texts.items()}
@@ -143,7 +143,11 @@ def main(argv=None, table=steps):
         flush=True,
     )
     stop = StopFlag()
-    failed = run_steps(folder, ROOT, to_do, config.workers, stop, lock)
+    try:
+        failed = run_steps(folder, ROOT, to_do, config.workers, stop, lock)
+    except OSError as error:  # a full disk: what is finished is kept
+        print(f"{error}: start the same command again to go on", file=sys.stderr)
+        sys.exit(1)
     if stop:
         print(f"stopped by {stop.signal.name}: start the same command again to go on", file=sys.stderr)
         sys.exit(stop.exit_status)

@@ -45,6 +45,7 @@ SWEEPS = [
     (("curriculum_raw", "memory", "RNN", "default", "0.001", CURRICULUM), ([20], [1], 2, 10), ([20, 100], [1], 10, 80)),
     (("curriculum_raw", "memory", "LSTM", "default", "0.001", CURRICULUM), None, ([100], [1], 10, 35)),
     (("ten_seeds_chrono", "memory", "LSTM", "chrono", "0.01", TIMES), None, ([100], [10], 10, 115)),
+    (("ten_seeds_chrono_200", "memory", "LSTM", "chrono", "0.01", TIMES), None, ([200], [10], 10, 450)),
     (("ten_seeds_chrono_raw", "memory", "LSTM", "chrono", "0.01", TIMES), None, ([49], [1], 10, 110)),
     (("ten_seeds", "memory", "LSTM", "default", "0.001", TIMES), None, ([29], [10], 10, 190)),
     (("ten_seeds_raw", "memory", "LSTM", "default", "0.001", TIMES), None, ([24], [1], 10, 110)),

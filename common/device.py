@@ -20,15 +20,20 @@ def describe(device):
     return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type}, one thread"
 
 
-def choose_device(name):
+def cores():
+    """How many CPU cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def choose_device(name, needs_float64=False):
     """The torch.device called `name`: "auto" (cuda, then mps, then cpu), "cpu", "mps", "cuda" or "cuda:1".
 
-    Raises ValueError, in one line, for a name that is no device and for a device that is not there.
+    With `needs_float64` mps is none of them: it has no such numbers. Raises ValueError, in one line, for a name that
+    is no device and for a device that is not there.
     """
     if name == "auto":
-        return torch.device(
-            "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-        )
+        mps = torch.backends.mps.is_available() and not needs_float64
+        return torch.device("cuda" if torch.cuda.is_available() else "mps" if mps else "cpu")
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -37,6 +42,8 @@ def choose_device(name):
         raise ValueError(f"device {name!r} is not one of auto, cpu, mps, cuda, cuda:0, cuda:1, ...")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ValueError(f"device {name!r} is not there: this torch sees {torch.cuda.device_count()} CUDA devices")
+    if device.type == "mps" and needs_float64:
+        raise ValueError(f"device {name!r} has no float64 numbers, which the phases of the time gate need")
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise ValueError(f"device {name!r} is not there: this machine or this torch has no MPS")
     return device

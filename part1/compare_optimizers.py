@@ -101,7 +101,9 @@ def paths():
 
 def accuracy_at(optimizer, rate, seed, config):
     """Held-out accuracy, 0 to 1, of part 1's vanilla RNN on one-hot palindromes; None if it diverged."""
-    flags = f"--model_type RNN --input_dim 10 --input_length {config.input_length} --patience 0 --train_steps "
+    flags = (
+        f"--model_type RNN --input_dim 10 --device cpu --input_length {config.input_length} --patience 0 --train_steps "
+    )
     flags += f"{config.train_steps} --eval_every {config.train_steps} --optimizer {optimizer} --seed {seed}"
     try:
         return train(build_parser().parse_args([*flags.split(), "--learning_rate", str(rate)]), show=False)["accuracy"]

@@ -3,12 +3,13 @@
 `read_rows` gives {Row: {digits to read: {seed: Point}}}, `frontier` the longest length that a row solved.
 """
 
-import csv
 import json
 import math
 from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
+
+from common.table import read_table
 
 SOLVED, CONFIDENCE = 0.999, 0.95  # a seed is solved if this accuracy is the lower bound at least, so sure
 MOST = 0.9  # share of the seeds that must be solved
@@ -111,17 +112,21 @@ def _point(solved, result):
 
 def _best_reservoirs(path):
     """The rows of reservoir.csv: of each cell and input the random weights that reach farthest, drawn and not built."""
+    columns = {
+        "weights": str,
+        "input_dim": int,
+        "input_length": int,
+        "seed": int,
+        "accuracy": float,
+        "palindromes": int,
+    }
     rows = defaultdict(lambda: defaultdict(dict))
-    with open(path, newline="") as file:
-        reader = csv.DictReader(file)
-        if reader.fieldnames != ["weights", "input_dim", "input_length", "seed", "accuracy"]:
-            raise ValueError(f"{path} is not a table of part1/reservoir.py")
-        for line in reader:
-            cell, _, weights = line["weights"].partition(", ")
-            if cell != "counts" and "engineered" not in weights:
-                row = Row("reservoir", cell, f"{weights}, readout only", int(line["input_dim"]))
-                point = Point(is_solved(float(line["accuracy"]), 3_000), {})  # the default of part1/reservoir.py
-                rows[row][int(line["input_length"])][int(line["seed"])] = point
+    for line in read_table(path, columns, "part1/reservoir.py"):
+        cell, _, weights = line["weights"].partition(", ")
+        if cell != "counts" and "engineered" not in weights:
+            row = Row("reservoir", cell, f"{weights}, readout only", line["input_dim"])
+            point = Point(is_solved(line["accuracy"], line["palindromes"]), {})
+            rows[row][line["input_length"]][line["seed"]] = point
     best = {}
     for row in sorted(rows, key=lambda row: frontier(rows[row]) or 0):
         best[row.cell, row.input_dim] = row

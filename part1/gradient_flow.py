@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 
 from common.arguments import Parser, whole_number
+from common.ending import DivergedError
 from common.files import write_atomically
 from common.progress import Progress
 from part1 import train
@@ -216,7 +217,7 @@ def main(argv=None):
                 progress.advance(f"{name}, trained: {trained}, {updates} updates")
         for suffix, lines in tables.items():
             write_atomically(folder / f"gradient_flow{suffix}.csv", "\n".join(lines) + "\n")
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, DivergedError) as error:
         parser.error(error)
 
 

@@ -65,7 +65,7 @@ def curve(at_place, name, relative_to=None):
     return places, [sorted(row[name] / d for row, d in zip(at_place[p], divisors, strict=True)) for p in places]
 
 
-def draw(ax, places, seeds, label, colour, line, marker=None):
+def draw(ax, places, seeds, label, colour, line, _marker=None):
     """Median of the seeds against the place, and their range."""
     ax.fill_between(places, [s[0] for s in seeds], [s[-1] for s in seeds], color=colour, alpha=0.2, lw=0)
     ax.plot(places, [statistics.median(s) for s in seeds], ls=line, color=colour, label=label)

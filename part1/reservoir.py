@@ -127,10 +127,11 @@ def main(argv=None):
                 sizes = config.num_hidden, config.palindromes, config.held_out
                 rows.append((name, input_dim, length, seed, accuracy(name, length, input_dim, seed, *sizes)))
                 progress.advance(f"{name}, length {length}")
-        lines = [f'"{name}",{input_dim},{length},{seed},{value:.4f}' for name, input_dim, length, seed, value in rows]
-        write_atomically(
-            folder / "reservoir.csv", "\n".join(["weights,input_dim,input_length,seed,accuracy", *lines]) + "\n"
-        )
+        lines = ["weights,input_dim,input_length,seed,accuracy,palindromes"]
+        lines += [
+            f'"{name}",{dim},{length},{seed},{value:.4f},{config.held_out}' for name, dim, length, seed, value in rows
+        ]
+        write_atomically(folder / "reservoir.csv", "\n".join(lines) + "\n")
     except (ValueError, OSError) as error:
         parser.error(error)
     print(table(rows, config.input_length))

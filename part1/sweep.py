@@ -24,7 +24,7 @@ if not __package__:  # run as `python part1/sweep.py`: import from the checkout,
 import torch
 
 from common.arguments import Parser, whole_number
-from common.device import choose_device
+from common.device import choose_device, cores
 from common.ending import DivergedError
 from common.files import write_atomically
 from common.progress import Progress
@@ -60,18 +60,17 @@ def build_parser():
         help="also test each trained model, without further training, at so many times the length",
     )
     parser.add_argument("--shard", type=shard, default=(0, 1), metavar="I/N", help="do part I (from 0) of N only")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    parser.add_argument("--workers", type=whole_number(1, 4096), default=cores, help="processes, one thread each")
+    parser.add_argument("--workers", type=whole_number(1, 4096), default=cores(), help="processes, one thread each")
     parser.add_argument("--dry_run", action="store_true", help="list the points, train nothing")
     parser.add_argument("--output_dir", default=str(ROOT / "results/part1/sweep"), help="folder of the points' files")
     return parser
 
 
 def grid_points(sweep, flags):
-    """The settings of every point, a list of Namespaces of part1/train.py; ends with a line if one makes no sense."""
+    """The settings of every point, Namespaces of part1/train.py, none twice; ends with a line if one makes no sense."""
     names = ("seed", "input_length", "model_type", "input_dim", "init", "learning_rate")
     parser = train.build_parser()
-    points = []
+    points = {}
     for values in itertools.product(*(getattr(sweep, name) for name in names)):
         words = [word for name, value in zip(names, values, strict=True) for word in (f"--{name}", value)]
         point = parser.parse_args(words + flags)
@@ -80,10 +79,11 @@ def grid_points(sweep, flags):
         try:
             choose_device(point.device)
             train.build_model(point)
+            train.build_training_set(point)
         except ValueError as error:
             parser.error(error)
-        points.append(point)
-    return points
+        points[point_file("", point)] = point
+    return [*points.values()]
 
 
 def point_file(folder, point):
@@ -153,23 +153,36 @@ def _start_worker():
 
 
 def run_points(folder, points, workers, total, stop, times=()):
-    """Train the points in `workers` processes; returns False if it was asked to stop."""
+    """Train the points in `workers` processes; returns False if it was asked to stop.
+
+    Raises what a point raised, OSError for one, and BrokenExecutor if a process was killed; the others are ended.
+    """
     context = multiprocessing.get_context("spawn")
     executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
-    with Progress(total, done=total - len(points), unit="point") as progress:
-        pending = {executor.submit(run_point, folder, point, times): point for point in points}
-        while pending and not stop:
-            done, _ = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
-            for future in done:
-                point, result = pending.pop(future), future.result()
-                note = result.get("diverged") or f"accuracy {result['accuracy']:.4f} after {result['steps']} steps"
-                progress.advance(f"{point_file(folder, point).stem}: {note}")
-    if stop:
-        for process in multiprocessing.active_children():
-            process.kill()  # a point is written whole or not at all
+    pending = {}
+    try:
+        with Progress(total, done=total - len(points), unit="point") as progress:
+            pending = {executor.submit(run_point, folder, point, times): point for point in points}
+            while pending and not stop:
+                done, _ = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
+                for future in done:
+                    point, result = pending.pop(future), future.result()
+                    note = result.get("diverged") or f"accuracy {result['accuracy']:.4f} after {result['steps']} steps"
+                    progress.advance(f"{point_file(folder, point).stem}: {note}")
+    except BaseException:
+        _kill_workers()
+        raise
+    if pending:
+        _kill_workers()
         return False
     executor.shutdown()
     return True
+
+
+def _kill_workers():
+    """End the processes where they are: a point is written whole or not at all, and Python waits for all at its end."""
+    for process in multiprocessing.active_children():
+        process.kill()
 
 
 def main(argv=None):

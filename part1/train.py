@@ -119,8 +119,13 @@ def build_model(config):
 
 
 def build_training_set(config):
-    """The palindromes to train on: all of one length, or of the lengths of a curriculum."""
+    """The palindromes to train on: all of one length, or of the lengths of a curriculum.
+
+    Raises ValueError for a batch that cannot be halved, as a curriculum does.
+    """
     if config.curriculum:
+        if config.batch_size < 2:
+            raise ValueError(f"--batch_size {config.batch_size}: a curriculum's batch has two halves, so at least 2")
         return Curriculum(config.input_length, config.seed)
     return PalindromeDataset(config.input_length + 1, config.seed)
 
@@ -201,7 +206,7 @@ def train(config, run=None, stop=False, show=True, model=None):
             # What the template asks about: a gradient longer than max_norm is scaled down to that length. Through many
             # steps it can explode (question 1.1), and one such update would throw the weights far away; its direction
             # stays. It does not help a gradient that vanishes.
-            grad_norm = nn.utils.clip_grad_norm_(model.parameters(), config.max_norm, foreach=True)
+            grad_norm = nn.utils.clip_grad_norm_(model.parameters(), config.max_norm)
             loss, grad_norm = loss.item(), grad_norm.item()
             if not (math.isfinite(loss) and math.isfinite(grad_norm)):
                 raise DivergedError(f"step {step + 1}: loss {loss:g}, length of the gradient {grad_norm:g}")
@@ -243,13 +248,12 @@ def main(argv=None):
     config = parser.parse_args(argv)
     if config.resume and config.output_dir is None:
         parser.error("--resume needs --output_dir, the folder of the run to go on with")
-    if config.curriculum and config.batch_size < 2:
-        parser.error(f"--batch_size {config.batch_size}: a curriculum's batch has two halves, so at least 2")
     prepare_process()
     stop = StopFlag()
     try:
         choose_device(config.device)
         build_model(config)
+        build_training_set(config)
         run = RunFolder(
             config.output_dir,
             settings_of(config),

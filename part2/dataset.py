@@ -8,6 +8,8 @@ All are endless random streams, drawn a batch at a time, with one interface:
     t        (B, T) float64, time stamps for the gate; None: the steps 1, 2, …, T
     lengths  (B,) int64, 1 to T, steps before the padding at the end; None: all T
     target   (B, 1) float32 to predict where `task.regression` is True, else (B,) int64, 0 to task.num_outputs - 1
+
+`task.longest` is the most steps that a sequence can have.
 """
 
 import math
@@ -54,6 +56,10 @@ class Palindromes(PalindromeDataset):
 
     input_dim, num_outputs, regression = 10, 10, False
 
+    @property
+    def longest(self):
+        return self.seq_length - 1
+
     def batch(self, batch_size):
         """x (B, T - 1, 10), None, None, target (B,)."""
         digits, target = super().batch(batch_size)
@@ -88,7 +94,7 @@ class AddingProblem(_Stream):
         if T < 2:
             raise ValueError(f"T {T}: two numbers to add take at least 2 steps")
         super().__init__(seed, held_out)
-        self.T = T
+        self.T = self.longest = T
 
     def batch(self, batch_size):
         """x (B, T, 2), value and marker, None, None, target (B, 1), not (B,): an MSE against (B, 1) won't broadcast.
@@ -144,6 +150,8 @@ class FrequencyDiscrimination(_Stream):
             raise ValueError(f"sampling {sampling!r} is unknown: choose from {', '.join(RESOLUTION)}")
         super().__init__(seed, held_out)
         self.sampling = sampling
+        step = RESOLUTION[sampling]
+        self.longest = POINTS[1] - 1 if step is None else math.ceil(DURATIONS[1] / step)
 
     def batch(self, batch_size):
         """x (B, T, 1), t (B, T) in ms, lengths (B,), target (B,): T is the longest of this batch; padding is 0.

@@ -3,7 +3,6 @@
 python part2/plot_training.py
 """
 
-import csv
 import json
 import math
 import re
@@ -18,6 +17,7 @@ from matplotlib.ticker import NullFormatter
 
 from common.arguments import Parser
 from common.figures import BLUE, GREEN, VERMILION, new_figure, save_figure
+from common.table import read_table
 
 ROOT = Path(__file__).resolve().parents[1]
 GOOD = 0.99  # the held-out accuracy that the figure's titles and the tables give the updates to
@@ -65,15 +65,15 @@ def read_runs(folder):
     runs = {}
     for path in sorted(Path(folder).glob("*/result.json")):
         try:
-            with open(path.with_name("metrics.csv"), newline="") as file:
-                rows = list(csv.DictReader(file))
+            columns = {"step": int, "heldout_accuracy": float}
+            rows = read_table(path.with_name("metrics.csv"), columns, "part2/train.py")
             run = {
                 "settings": json.loads(path.with_name("config.json").read_text()),
                 "result": json.loads(path.read_text()),
-                "steps": [int(row["step"]) for row in rows],
-                "accuracy": [float(row["heldout_accuracy"]) for row in rows],
+                "steps": [row["step"] for row in rows],
+                "accuracy": [row["heldout_accuracy"] for row in rows],
             }
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError) as error:
             raise ValueError(f"{path.parent} is not a run of part2/train.py") from error
         runs.setdefault(re.sub(r"_seed\d+$", "", path.parent.name), []).append(run)
     if not runs:

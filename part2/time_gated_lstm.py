@@ -193,7 +193,8 @@ class TimeGatedLSTM(LSTM):
                  step, so that no padding reaches its logits. (Time stamps of padding: any finite number.)
 
         With `return_states` also every state, (h, c), each (B, T, H); those of padding have no meaning. Raises
-        ValueError if x is not (B, T ≥ 1, D), t not finite and (T,) or (B, T), or lengths not (B,) from 1 to T.
+        ValueError if x is not (B, T ≥ 1, D), t not (T,) or (B, T), or for a TimeGate not finite, or lengths not (B,)
+        from 1 to T.
         """
         if x.dim() != 3 or x.shape[1] == 0 or x.shape[2] != self.W_gx.shape[1]:
             raise ValueError(f"x has shape {tuple(x.shape)}, expected (B, T ≥ 1, {self.W_gx.shape[1]})")
@@ -206,7 +207,7 @@ class TimeGatedLSTM(LSTM):
             if lengths.shape != (B,) or lengths.is_floating_point() or not ((lengths >= 1) & (lengths <= T)).all():
                 raise ValueError(f"lengths are not {B} whole numbers from 1 to {T}")
 
-        k = self.gate(t, torch.promote_types(x.dtype, torch.float32)).to(x.dtype)  # (T, H) or (B, T, H)
+        k = self.gate(t, torch.promote_types(x.dtype, torch.float32)).to(x)  # (T, H) or (B, T, H)
         k = k[..., None] if t.dim() == 1 else k.permute(1, 2, 0).contiguous()  # (T, H, 1) or (T, H, B)
         h, c = (None, None) if state is None else (state[0].T, state[1].T)  # (H, B)
         joined = self.joined()

@@ -102,7 +102,7 @@ def build_model(config, task):
         AlwaysOpen(H),
         config.equation_15,
         config.init,
-        config.input_length,
+        task.longest,
     )
     if config.model_type == "gated":  # drawn after the weights: the same seed gives both cells the same ones
         tau = torch.empty(H, dtype=torch.float64).uniform_(*config.log_tau).exp()
@@ -172,7 +172,7 @@ def train(config, run, stop=False):
     DivergedError before the update that would use a loss or gradient that is not finite.
     """
     torch.manual_seed(config.seed)
-    device = choose_device(config.device)
+    device = choose_device(config.device, needs_float64=True)
     training_set, held_out_set = (TASKS[config.task](config, held_out) for held_out in (False, True))
     model = build_model(config, training_set).to(device)
     first_gate = gate_values(model)  # the seed's, also when the run is resumed
@@ -252,9 +252,13 @@ def main(argv=None):
     keep_freed_memory()
     stop = StopFlag()
     try:
-        choose_device(config.device)
+        choose_device(config.device, needs_float64=True)
         if config.log_tau[0] > config.log_tau[1]:
             raise ValueError(f"--log_tau {config.log_tau[0]:g} {config.log_tau[1]:g}: the first is the larger one")
+        if config.task == "palindromes" and config.input_length < 3:
+            raise ValueError(
+                f"--input_length {config.input_length}: of so short palindromes none can be held out; 3 can"
+            )
         build_model(config, TASKS[config.task](config, False))
         run = RunFolder(
             config.output_dir,

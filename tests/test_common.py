@@ -89,6 +89,15 @@ def test_a_device_that_is_not_there_is_named(name):
     assert repr(name) in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_where_float64_is_needed_it_is_not_mps(monkeypatch):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert choose_device("auto").type == choose_device("mps").type == "mps"
+    assert choose_device("auto", needs_float64=True).type == "cpu"
+    with pytest.raises(ValueError, match="'mps' has no float64"):
+        choose_device("mps", needs_float64=True)
+
+
 def test_write_atomically_keeps_the_previous_file(tmp_path):
     path, previous = tmp_path / "a", tmp_path / "b"
     write_atomically(path, "one", keep_previous_as=previous)

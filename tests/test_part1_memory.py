@@ -35,7 +35,7 @@ def write_gated_run(runs, length, seed, accuracy, **result):
 
 
 def write_reservoir(path, *lines):
-    path.write_text("\n".join(["weights,input_dim,input_length,seed,accuracy", *lines]) + "\n")
+    path.write_text("\n".join(["weights,input_dim,input_length,seed,accuracy,palindromes", *lines]) + "\n")
     return path
 
 
@@ -115,9 +115,10 @@ def test_points_are_read_from_every_experiment_and_none_counts_twice(tmp_path):
     weights = ("default", 10, 1.0), ("orthogonal", 10, 1.0), ("orthogonal", 20, 1.0), ("latch (engineered)", 50, 1.0)
     reservoir = write_reservoir(
         tmp_path / "reservoir.csv",
-        '"counts, first digit",10,50,0,1.0000',
-        *(f'"RNN, {name}",10,{length},0,{accuracy}' for name, length, accuracy in weights),
-        '"RNN, orthogonal",10,50,0,0.9997',
+        '"counts, first digit",10,50,0,1.0000,3000',
+        *(f'"RNN, {name}",10,{length},0,{accuracy},3000' for name, length, accuracy in weights),
+        '"RNN, orthogonal",10,20,1,1.0,2000',
+        '"RNN, orthogonal",10,50,0,0.9997,3000',
     )
     rows = frontier.read_rows([first, later], tmp_path / "runs", reservoir)
     solved = {
@@ -131,7 +132,7 @@ def test_points_are_read_from_every_experiment_and_none_counts_twice(tmp_path):
         frontier.Row("learned", "time-gated LSTM", "default, log τ 1 to 6", 10): {500: {0: True, 1: False}},
         frontier.Row("reservoir", "RNN", "orthogonal, readout only", 10): {
             10: {0: True},
-            20: {0: True},
+            20: {0: True, 1: False},
             50: {0: False},
         },
     }
@@ -144,7 +145,7 @@ def test_frontier_table_and_figure(tmp_path):
     ten += [point(1.0, seed=8, beyond={"40": 0.9, "200": 0.4}), point(0.3, seed=9, beyond={"40": 0.1, "200": 0.1})]
     sweep = write_points(tmp_path / "sweep", *ten, point(1.0, 100, init="latch"), point(0.2, curriculum=True))
     write_gated_run(tmp_path / "runs", 100, 0, 1.0)
-    reservoir = write_reservoir(tmp_path / "reservoir.csv", '"LSTM, chrono",10,50,0,1.0000')
+    reservoir = write_reservoir(tmp_path / "reservoir.csv", '"LSTM, chrono",10,50,0,1.0000,3000')
     args = ("--sweep_dir", sweep, "--runs_dir", tmp_path / "runs", "--reservoir", reservoir, "--output_dir", tmp_path)
     status, out, err = run("part1/plot_frontier.py", *args)
     assert status == 0, err
@@ -226,7 +227,7 @@ def test_what_cannot_be_read_or_written_is_said_in_one_line(tmp_path, args, name
 def test_a_file_of_something_else_is_named(tmp_path, broken):
     write_points(tmp_path / "sweep", point(1.0))
     write_gated_run(tmp_path / "runs", 100, 0, 1.0)
-    reservoir = write_reservoir(tmp_path / "reservoir.csv", '"LSTM, chrono",10,50,0,1.0000')
+    reservoir = write_reservoir(tmp_path / "reservoir.csv", '"LSTM, chrono",10,50,0,1.0000,3000')
     (tmp_path / broken).write_text('{"a": 1}')
     args = ("--sweep_dir", tmp_path / "sweep", "--runs_dir", tmp_path / "runs", "--reservoir", reservoir)
     status, out, err = run("part1/plot_frontier.py", *args, "--output_dir", tmp_path)

@@ -9,6 +9,11 @@ from pathlib import Path
 
 import pytest
 
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None
+
 from part1 import plot_accuracy, sweep
 from tests.scripts import run, start
 
@@ -122,6 +127,7 @@ def test_a_point_that_diverges_is_finished_without_an_accuracy(tmp_path):
         (["--learning_rate", "nan"], "'nan' is not a finite number"),
         (["--device", "cuda:99"], "cuda:99"),
         (["--resume"], "--resume"),
+        (["--curriculum", "--batch_size", "1"], "--batch_size 1"),
         (["--no_such_flag"], "--no_such_flag"),
         (["--output_dir", "/proc/here"], "/proc/here"),
     ],
@@ -132,6 +138,35 @@ def test_bad_input_is_one_line(tmp_path, capsys, flags, named):
     out, err = capsys.readouterr()
     assert (caught.value.code, out, err.count("\n")) == (2, "", 1) and named in err
     assert not (tmp_path / "sweep").exists()
+
+
+def test_no_point_is_trained_twice():
+    words = ["--seed", "0", "0", "--learning_rate", "0.001", "1e-3", "--model_type", "RNN"]
+    assert len(sweep.grid_points(*sweep.build_parser().parse_known_args(words))) == 1
+
+
+@pytest.mark.skipif(resource is None, reason="no limits of processes here")
+def test_a_full_disk_ends_the_sweep_in_a_line(tmp_path):
+    """The second point, which would take minutes, is not trained first."""
+    flags = [*TINY[:4], "--model_type", "RNN", "--input_length", "4", "2000", "--workers", 1, "--output_dir", tmp_path]
+
+    def no_room():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+    status, _, err = run(SCRIPT, *flags, "--train_steps", 10**6, "--patience", 1, timeout=90, preexec_fn=no_room)
+    assert status == 1 and "start the same command again" in err and "Traceback" not in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_curve_that_the_figure_does_not_know_is_in_the_table(unbroken, tmp_path, capsys):
+    for path in unbroken.iterdir():
+        content = json.loads(path.read_text())
+        content["settings"]["learning_rate"] = {0: 0.001, 1: 0.5}[content["settings"]["seed"]]
+        (tmp_path / path.name).write_text(json.dumps(content))
+    plot_accuracy.main(["--sweep_dir", str(tmp_path), "--output_dir", str(tmp_path)])
+    out, err = capsys.readouterr()
+    assert "RNN, default, rate 0.5" in err and "| RNN | default | 0.5 | raw digits | 4 |" in out
+    assert (tmp_path / "accuracy.png").exists()
 
 
 def test_figures_and_table_from_the_files(unbroken, tmp_path, capsys):

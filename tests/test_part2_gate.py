@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from part1.lstm import LSTM
-from part2.time_gated_lstm import TimeGate, TimeGatedLSTM, openness
+from part2.time_gated_lstm import AlwaysOpen, TimeGate, TimeGatedLSTM, openness
 
 B, T, D, H, K = 3, 7, 4, 5, 6
 F64 = torch.float64
@@ -518,8 +518,9 @@ def test_an_unknown_equation_and_a_gate_of_another_size_are_refused():
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
-def test_the_same_logits_on_a_gpu():
-    model, x = some_cell(), torch.randn(B, T, D, dtype=F64)
+@pytest.mark.parametrize("gate", [None, AlwaysOpen(H)])
+def test_the_same_logits_on_a_gpu(gate):
+    model, x = some_cell(gate=gate), torch.randn(B, T, D, dtype=F64)
     t, lengths = torch.rand(B, T, dtype=F64), torch.tensor([1, T, 4])
     expected_ = model(x, t, lengths=lengths)
     on_gpu = model.cuda()(x.cuda(), t, lengths=lengths).cpu()

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 
 import pytest
 import torch
@@ -103,6 +104,13 @@ def test_only_the_plain_lstm_gets_the_time_as_an_input():
         torch.testing.assert_close(train.predict(model, x, t, lengths, settings), logits)
 
 
+@pytest.mark.parametrize("sampling, longest", [("standard", 125), ("high", 1250), ("asynchronous", 124)])
+def test_chrono_bridges_the_longest_wave_and_not_the_input_length(sampling, longest):
+    settings = config("--task", "frequency", "--init", "chrono", "--num_hidden", 2_000, "--input_length", 9)
+    model = train.build_model(settings, FrequencyDiscrimination(sampling))
+    assert math.log(longest - 1) - 0.1 < model.b_f.max().item() <= math.log(longest - 1)
+
+
 def test_the_leak_is_off_while_evaluating():
     settings = config("--leak", 1, "--num_hidden", 4, "--task", "adding", "--input_length", 5)
     model, modes = train.build_model(settings, AddingProblem(5)), []
@@ -146,6 +154,7 @@ def test_the_trained_model_is_tested_at_times_the_length(tmp_path, task, held_ou
     [
         (["--task", "sums"], "'sums'"),
         (["--input_length", "1"], "'1'"),
+        (["--input_length", "2"], "--input_length 2"),
         (["--log_tau", "2", "1"], "the first is the larger"),
         (["--log_tau", "0", "99"], "'99'"),
         (["--r_on", "0"], "'0'"),
