@@ -195,7 +195,7 @@ def main(argv=None):
     parser.add_argument("--num_hidden", type=whole_number(1, 10_000), default=128, help="units")
     parser.add_argument("--output_dir", default=str(ROOT / "results/part1"), help="folder for the three tables")
     config = parser.parse_args(argv)
-    torch.set_num_threads(1)
+    train.prepare_process()
     lengths, bias_lengths = config.input_length, config.bias_length
     runs = len(VARIANTS) * len(lengths) * config.seeds + len(FORGET_BIASES) * len(bias_lengths) * config.bias_seeds
     try:

@@ -2,8 +2,8 @@
 
 python part1/benchmark.py --json benchmark.json
 
-Each figure is CPU time on one thread (on a GPU: wall time, the GPU waited for), the median over rounds. A ratio is the
-median over the rounds of one round's ratio, with its quartiles: what slows the machine slows both sides of it.
+Each figure is CPU time on one thread (on a GPU: wall time, the GPU waited for), the median over rounds; of making a batch
+the mean. A ratio is the median over the rounds of one round's ratio, with its quartiles: what slows the machine slows both sides of it.
 """
 
 import json
@@ -191,8 +191,9 @@ def main(argv=None):
                 lines.append(f"{f'{name}_ms.T{T}':<34} {median * 1000:8.3f}")
             for name, base in RATIOS:
                 low, median, high = quartiles_of_ratio(seconds[name], seconds[base])
-                medians[f"{name}_over_{'step' if name == 'batch' else base}.T{T}"] = round(median, 4)
-                lines.append(f"{f'{name}_over_{base}.T{T}':<34} {median:8.3f}  ({low:.3f} to {high:.3f})")
+                ratio = f"{name}_over_{'step' if name == 'batch' else base}.T{T}"
+                medians[ratio] = round(median, 4)
+                lines.append(f"{ratio:<34} {median:8.3f}  ({low:.3f} to {high:.3f})")
     print(f"torch {torch.__version__}, {describe(device)}, batch {config.batch_size}, {config.num_hidden} units")
     print("\n".join(lines))
     if config.json:

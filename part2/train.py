@@ -21,11 +21,10 @@ from common.clock import Clock
 from common.device import choose_device
 from common.ending import DivergedError, run_to_the_end
 from common.files import write_atomically
-from common.memory import keep_freed_memory
 from common.progress import Progress
 from common.run_folder import RunFolder
 from common.stop import StopFlag
-from part1.train import COLUMNS, CONVERGED, OPTIMIZERS, add_training_flags
+from part1.train import COLUMNS, CONVERGED, OPTIMIZERS, add_training_flags, prepare_process
 from part2.dataset import RESOLUTION, AddingProblem, FrequencyDiscrimination, Palindromes
 from part2.time_gated_lstm import EQUATION_15, PARAMETERS, AlwaysOpen, TimeGate, TimeGatedLSTM
 
@@ -248,8 +247,7 @@ def main(argv=None):
         parser.error("--resume needs --output_dir, the folder of the run to go on with")
     if config.times and config.task == "frequency":
         parser.error("--times is for palindromes and adding: the waves of frequency have no --input_length")
-    torch.set_num_threads(1)  # products too small to share; and cores do not change the numbers
-    keep_freed_memory()
+    prepare_process()
     stop = StopFlag()
     try:
         choose_device(config.device, needs_float64=True)
