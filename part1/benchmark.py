@@ -2,8 +2,9 @@
 
 python part1/benchmark.py --json benchmark.json
 
-Each figure is CPU time on one thread (on a GPU: wall time, the GPU waited for), the median over rounds; of making a batch
-the mean. A ratio is the median over the rounds of one round's ratio, with its quartiles: what slows the machine slows both sides of it.
+Each figure is CPU time on one thread (on a GPU: wall time, the GPU waited for), the median over rounds; of making a
+batch the mean. A ratio is the median over the rounds of one round's ratio, with its quartiles: what slows the machine
+slows both sides of it.
 """
 
 import json
