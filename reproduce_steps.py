@@ -68,12 +68,12 @@ SWEEPS = [
 # OTHER_RUNS.
 OTHER_RUNS = None, 160
 RUNS = {
-    "palindromes100_gated": (("", 1, 42), 42),
+    "palindromes100_gated": (("", 1, 42), 55),
     "palindromes100_chrono_rate0.01": (("--train_steps 75", 2, 14), 98),
     "palindromes100_lstm": (("--train_steps 75", 2, 14), 420),
     "palindromes100_gated_fixed": (None, 55),
     "palindromes100_gated_leak0": (None, 40),
-    "palindromes500_gated": (None, 520),
+    "palindromes500_gated": (None, 680),
     "palindromes500_chrono_rate0.01": (None, 270),
     "adding100_gated": (("--train_steps 100", 1, 14), 195),
     "adding100_lstm": (("--train_steps 100", 1, 14), 185),
@@ -268,7 +268,7 @@ def add_runs(table):
         outputs=["training.png"],
         needs=table.names("part2/runs/"),
     )
-    gated = table.names("part2/runs/palindromes100_gated_seed")
+    gated = table.names("part2/runs/palindromes100_gated_seed")[:3]
     table.add(
         "part2/plot_learned_gate",
         f"part2/plot_learned_gate.py {_below_out(gated)} --output {{out}}/part2/learned_gate.png",
