@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def write_atomically(path, content, keep_previous_as=None):
-    """Write bytes or text beside `path`, bring it to the disk, rename it; a crash leaves the old file or the new one.
+    """Write bytes, or text as UTF-8, beside `path`, bring it to the disk, rename it; a crash leaves the old or the new.
 
     With `keep_previous_as`, the old file first moves there. Raises OSError, naming the path and the free space, for
     example on a full disk; then nothing has changed and nothing half-written stays behind.
@@ -29,8 +29,8 @@ def write_atomically(path, content, keep_previous_as=None):
 
 
 def append_line(path, line):
-    """Append a line to a text file and bring it to the disk. Raises OSError as `write_atomically` does."""
-    with _free_space_told(path), open(path, "a") as file:
+    """Append a line to a UTF-8 text file and bring it to the disk. Raises OSError as `write_atomically` does."""
+    with _free_space_told(path), open(path, "a", encoding="utf-8") as file:
         file.write(line + "\n")
         file.flush()
         os.fsync(file.fileno())

@@ -25,9 +25,10 @@ class RunFolder:
         may_change: names of settings that may differ from those of the run that goes on.
         default: path prefix for numbered folders.
 
-    `state` is the checkpoint to go on from, or None. Raises ValueError or OSError, before anything is written, if the
-    folder holds a run and `resume` is False, if another process is writing there, if it cannot be written, or if the
-    checkpoint cannot be used or has other settings.
+    `state` is the checkpoint to go on from, or None. Raises ValueError if the folder holds a run and `resume` is False,
+    if another process is writing there, or if the checkpoint is missing, cannot be used or has other settings; the run
+    there is then as it was, only the folder may have been made and its file "lock" written. Raises OSError if the
+    folder cannot be read or written.
     """
 
     def __init__(self, path, settings, columns, resume=False, may_change=(), default=None):
@@ -135,8 +136,9 @@ class NoFolder:
 
 def _whole_lines(path):
     """The lines of a file, newlines kept, but for a last one that was cut off; none if there is no file."""
-    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-    return [line for line in lines if line.endswith("\n")]
+    # Bytes, as a cut may go through a character; and str.splitlines takes U+0085 and U+2028 for ends of lines.
+    lines = path.read_bytes().split(b"\n") if path.exists() else [b""]
+    return [line.decode("utf-8") + "\n" for line in lines[:-1]]
 
 
 def _numbered(default):

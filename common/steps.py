@@ -147,7 +147,7 @@ def _start(folder, root, step, lock):
         path.parent.mkdir(parents=True, exist_ok=True)
     words = [word.replace("{out}", str(folder)) for word in step.command]
     with (
-        open(log, "w") as log_file,
+        open(log, "w", encoding="utf-8") as log_file,
         nullcontext(log_file) if not step.prints else open(folder / step.prints, "w") as printed,
     ):
         log_file.write(f"python {shlex.join(words)}\n")
@@ -167,7 +167,7 @@ def _start(folder, root, step, lock):
 def _error(folder, step, status):
     """What went wrong with a step that ended with this exit status, one line; None if nothing did."""
     if status:
-        lines = (folder / "logs" / f"{step.name}.log").read_text(errors="replace").split("\n")
+        lines = (folder / "logs" / f"{step.name}.log").read_text(encoding="utf-8", errors="replace").split("\n")
         return next((line.strip() for line in reversed(lines[1:]) if line.strip()), f"exit status {status}")
     missing = [output for output in step.outputs if not (folder / output).exists()]
     return f"it did not make {missing[0]}" if missing else None

@@ -14,7 +14,7 @@ def read_table(path, columns, made_by):
     Raises ValueError, naming the path, for a table without these columns or without rows, OSError as `open` does.
     """
     try:
-        with open(path, newline="") as file:
+        with open(path, newline="", encoding="utf-8") as file:
             rows = [{name: read(row[name]) for name, read in columns.items()} for row in csv.DictReader(file)]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is not a table of {made_by}") from error

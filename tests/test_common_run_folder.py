@@ -76,6 +76,20 @@ def test_going_on_restores_and_cuts_the_metrics_back(tmp_path):
     assert (tmp_path / "metrics.csv").read_text() == "step,loss\n1,0.1\n2,0.2\n"
 
 
+def test_a_record_may_hold_any_character(tmp_path):
+    """Also those that str.splitlines takes for ends of lines, and a last record cut in the middle of a character."""
+    a_run(tmp_path, steps=())
+    run = RunFolder(tmp_path, SETTINGS, COLUMNS, resume=True)
+    record = {"step": 0, "text": "a\x85\u2028\u2029\x0b\x0c\x1c\r\nß"}
+    run.note("samples", record)
+    with open(tmp_path / "samples.jsonl", "ab") as file:
+        file.write('{"step": 1, "text": "ß'.encode()[:-1])
+    assert run.notes("samples") == [record]
+    run.close()
+    resumed = RunFolder(tmp_path, SETTINGS, COLUMNS, resume=True)
+    assert resumed.notes("samples") == [record] and (tmp_path / "samples.jsonl").read_bytes().count(b"\n") == 1
+
+
 def test_resume_works_on_the_first_start_too(tmp_path):
     assert RunFolder(tmp_path / "new", SETTINGS, COLUMNS, resume=True).state is None
 

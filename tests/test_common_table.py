@@ -3,6 +3,7 @@
 import pytest
 
 from common.table import read_table
+from tests.test_common_files import in_ascii_locale
 
 COLUMNS = {"cell": str, "seed": int, "accuracy": lambda text: float(text) if text else None}
 
@@ -14,6 +15,13 @@ def test_the_wanted_columns_have_their_types(tmp_path):
         {"cell": "RNN, a", "seed": 0, "accuracy": 0.5},
         {"cell": "LSTM", "seed": 1, "accuracy": None},
     ]
+
+
+def test_a_table_is_utf_8_whatever_the_locale(tmp_path):
+    (tmp_path / "a.csv").write_text("cell\nτ\n", encoding="utf-8")
+    reading = f"read_table({str(tmp_path / 'a.csv')!r}, {{'cell': str}}, 'a.py')"
+    printed = in_ascii_locale(f"from common.table import read_table; print(ascii({reading}))")
+    assert printed == ascii([{"cell": "τ"}]) + "\n"
 
 
 @pytest.mark.parametrize(
