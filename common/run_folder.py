@@ -24,6 +24,7 @@ class RunFolder:
         resume: whether the folder may hold a run already, which then goes on.
         may_change: names of settings that may differ from those of the run that goes on.
         default: path prefix for numbered folders.
+        device: the torch.device that computes, for config.json's "computed_on"; None: it is not told.
 
     `state` is the checkpoint to go on from, or None. Raises ValueError if the folder holds a run and `resume` is False,
     if another process is writing there, or if the checkpoint is missing, cannot be used or has other settings; the run
@@ -31,9 +32,10 @@ class RunFolder:
     folder cannot be read or written.
     """
 
-    def __init__(self, path, settings, columns, resume=False, may_change=(), default=None):
+    def __init__(self, path, settings, columns, resume=False, may_change=(), default=None, device=None):
         self.columns = columns
         self.settings = settings
+        self.device = device
         self.path = _numbered(Path(default)) if path is None else Path(path)
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"output folder {self.path} is a file")
@@ -94,6 +96,8 @@ class RunFolder:
             "torch": torch.__version__,
             "threads": torch.get_num_threads(),
         }
+        if self.device is not None:
+            config["computed_on"] = str(self.device)
         write_atomically(self.path / "config.json", json.dumps(config, indent=2) + "\n")
 
     def _rows(self):

@@ -90,6 +90,14 @@ def test_a_record_may_hold_any_character(tmp_path):
     assert resumed.notes("samples") == [record] and (tmp_path / "samples.jsonl").read_bytes().count(b"\n") == 1
 
 
+def test_the_device_that_computed_is_told_and_may_change(tmp_path):
+    a_run(tmp_path)
+    assert "computed_on" not in json.loads((tmp_path / "config.json").read_text())
+    for device in ("cpu", "cuda:1"):
+        RunFolder(tmp_path, SETTINGS, COLUMNS, resume=True, device=torch.device(device)).close()
+        assert json.loads((tmp_path / "config.json").read_text())["computed_on"] == device
+
+
 def test_resume_works_on_the_first_start_too(tmp_path):
     assert RunFolder(tmp_path / "new", SETTINGS, COLUMNS, resume=True).state is None
 
