@@ -12,10 +12,10 @@ def timed(function, device):
         start = time.process_time()
         function()
         return time.process_time() - start
-    torch.accelerator.synchronize()
+    torch.accelerator.synchronize(device)
     start = time.perf_counter()
     function()
-    torch.accelerator.synchronize()
+    torch.accelerator.synchronize(device)
     return time.perf_counter() - start
 
 
