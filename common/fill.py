@@ -68,15 +68,10 @@ def fill(text, root):
     return "".join(lines)
 
 
-def files_of(text):
-    """The files, or patterns of files, that the text's placeholders name, a sorted list of paths as written."""
-    return sorted({match[1].split("|")[0].strip() for match in PLACEHOLDER.finditer(text)})
-
-
 def value(file, what, root):
     """The number, or the text, that a placeholder's first two parts mean, from the files below the folder `root`.
 
-    Raises OSError, ValueError, KeyError or TypeError where there is none.
+    Raises OSError, ValueError, KeyError, IndexError (beyond a list's end) or TypeError where there is none.
     """
     what, in_bits = re.subn(r" in bits\b", "", what)
     paths = sorted(Path(root).glob(file)) if "*" in file else [Path(root) / file]

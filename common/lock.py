@@ -11,7 +11,7 @@ def lock_folder(folder):
     """Hold `folder` for this process: returns the file "lock" in it, to be kept open as long.
 
     Raises ValueError, with who holds it, if another process does. Waits up to a second for one that is just ending, or
-    has not yet written its name.
+    has not yet written its name. Raises OSError if the file cannot be opened or written.
     """
     file = open(folder / "lock", "a+")  # held open by the caller
     try:

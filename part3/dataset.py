@@ -52,10 +52,6 @@ class TextDataset(Dataset):
                 f"{len(self.held_out)} held out: too few for windows of {seq_length} + 1 characters, and 2 held out"
             )
 
-    def encode(self, text):
-        """Ids (N,) int64 of a text's characters. Raises ValueError that names one that is not in the vocabulary."""
-        return encode(text, self.characters)
-
     def convert_to_string(self, ids):
         """The text that the ids, a tensor or a list, stand for."""
         return "".join(self.characters[i] for i in torch.as_tensor(ids).tolist())

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from common.fill import files_of, fill
+from common.fill import fill
 
 
 @pytest.fixture
@@ -91,8 +91,4 @@ def test_a_file_that_has_changed_is_read_again(root):
 
 def test_text_without_placeholders_stays_and_latex_braces_too(root):
     text = "$\\frac{a}{b}$ and {x}, \\mathbf{W}_{hh}\n"
-    assert fill(text, root) == text and files_of(text) == []
-
-
-def test_the_files_that_a_text_needs():
-    assert files_of("{{b.csv | max x | d}} {{a.json | y | d}} {{b.csv | min x | d}}") == ["a.json", "b.csv"]
+    assert fill(text, root) == text
