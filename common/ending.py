@@ -6,7 +6,7 @@ from common.checkpoint import CheckpointError
 
 
 class DivergedError(RuntimeError):
-    """The loss or the gradient is not finite any more; the message gives the step and the values."""
+    """The loss, the gradient or the weights are not finite any more; the message gives the step and the values."""
 
 
 def run_to_the_end(train, run, stop, again, advice):

@@ -114,12 +114,16 @@ def ended_by(config, values, clock):
     return None
 
 
-def log_held_out(config, dataset, model, run, values, train_loss, clock, summary):
-    """Measure the held-out loss, write it to metrics and summary, and keep the model if it is the best so far."""
-    loss = math.nan
-    if len(dataset.held_out):
-        with clock.paused():
-            loss = evaluate(model, dataset.held_out, stretch=max(1, (len(dataset.held_out) - 1) // NUM_STRETCHES))
+def held_out_loss(dataset, model, clock):
+    """The loss on the held-out part, read in stretches side by side; nan if nothing is held out."""
+    if not len(dataset.held_out):
+        return math.nan
+    with clock.paused():
+        return evaluate(model, dataset.held_out, stretch=max(1, (len(dataset.held_out) - 1) // NUM_STRETCHES))
+
+
+def log_held_out(config, dataset, model, run, values, train_loss, loss, clock, summary):
+    """Write the held-out loss to metrics and summary, and keep the model if it is the best so far."""
     rate = learning_rate_at(values["step"] - 1, config)
     row = (values["step"], train_loss, loss, loss / math.log(2), rate)
     run.log(*row, f"{clock.cpu_seconds:.3f}", f"{clock.wall_seconds:.3f}")
@@ -152,8 +156,9 @@ def final_losses(run, dataset, device):
 def train(config, dataset, run, stop, ranks, summary=None):
     """Train until convergence on the held-out part, `train_steps` or `max_minutes`; returns a dict of results.
 
-    Returns None if it was asked to stop; the run's checkpoint is then of the last step made. Raises DivergedError
-    before the update that would use a loss or gradient that is not finite.
+    Returns None if it was asked to stop; the run's checkpoint is then of the last step made. Raises DivergedError, on
+    every rank, before the update that would use a loss or gradient that is not finite; and behind an update that
+    overflowed, before anything that was made of it is written.
 
     All ranks draw the same batch and each takes its rows: the step, the sums over the batch and the end are common,
     and so are the weights. Rank 0 alone measures, draws samples, writes, and has results to return.
@@ -183,7 +188,15 @@ def train(config, dataset, run, stop, ranks, summary=None):
         torch.manual_seed(int(rng.integers(2**63)))
     predict = ranks.share(model)
 
+    def check_weights():
+        """Raise DivergedError if the last update overflowed; every rank does, as all have the same weights."""
+        # While the sum of their squares is finite, so is every product of the model's (Cauchy-Schwarz).
+        length = nn.utils.get_total_norm(model.parameters()).item()
+        if not math.isfinite(length):
+            raise DivergedError(f"step {values['step']}: length of the weights {length:g}")
+
     def save():
+        check_weights()
         state = values["state"] and tuple(ranks.whole(part, dim=1) for part in values["state"])
         run.save(parts, **{**values, "state": state})
 
@@ -232,11 +245,18 @@ def train(config, dataset, run, stop, ranks, summary=None):
                 )
                 if math.isfinite(values["best_loss"]):
                     note += f", best held out {values['best_loss']:.3f}"
-            if step % config.sample_every == 0 and ranks.rank == 0:
-                with clock.paused():
-                    run.note("samples", greedy_sample(model, dataset, step, config.seed))
-            if (step % config.eval_every == 0 or step == config.train_steps) and ranks.rank == 0:
-                log_held_out(config, dataset, model, run, values, train_loss, clock, summary)
+            if step % config.sample_every == 0:
+                check_weights()
+                if ranks.rank == 0:
+                    with clock.paused():
+                        run.note("samples", greedy_sample(model, dataset, step, config.seed))
+            if step % config.eval_every == 0 or step == config.train_steps:
+                check_weights()
+                heldout_loss = ranks.from_first(held_out_loss(dataset, model, clock) if ranks.rank == 0 else None)
+                if len(dataset.held_out) and not math.isfinite(heldout_loss):
+                    raise DivergedError(f"step {step}: held-out loss {heldout_loss:g}")
+                if ranks.rank == 0:
+                    log_held_out(config, dataset, model, run, values, train_loss, heldout_loss, clock, summary)
             if step % config.checkpoint_every == 0 or step == config.train_steps:
                 save()
             progress.advance(note)

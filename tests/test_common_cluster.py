@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from common.cluster import Ranks
-from tests.scripts import run, start
+from tests.scripts import ROOT, run, start
+from tests.test_part3_train import steps_written
 
 SRUN = {"SLURM_PROCID": "2", "SLURM_STEP_NUM_TASKS": "6", "SLURM_LOCALID": "1"}
 TORCHRUN = {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "0"}
@@ -62,15 +63,15 @@ def test_the_parts_make_up_the_whole():
     assert alone.highest(3, True) == [3, True] and alone.from_first("x") == "x" and alone.share(batch) is batch
 
 
-def ranks_here(size, *flags):
-    """The ranks of part3/train.py that start here as torchrun would start them: [(exit status, output, errors)]."""
+def ranks_here(size, *flags, script="part3/train.py"):
+    """The ranks of a script that start here as torchrun would start them: [(exit status, output, errors)]."""
     with socket.socket() as probe:
         probe.bind(("", 0))
         where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(probe.getsockname()[1]), "OMP_NUM_THREADS": "1"}
     started = []
     for rank in range(size):
         place = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size)}
-        started.append(start("part3/train.py", *flags, env={**os.environ, **where, **place}))
+        started.append(start(script, *flags, env={**os.environ, **where, **place}))
     ended = [process.communicate(timeout=120) for process in started]
     return [(process.returncode, *texts) for process, texts in zip(started, ended, strict=True)]
 
@@ -101,6 +102,37 @@ def test_ranks_refuse_bad_input_before_anything_is_written(tmp_path, book):
     status, out, err = run("part3/train.py", *flags, env={**environment, "RANK": "7"})
     assert (status, out, err.count("\n")) == (2, "", 1) and "RANK=7" in err
     assert not (tmp_path / "run").exists()
+
+
+DIVERGING = """
+import sys
+sys.path.insert(0, {root!r})
+from part3 import train
+from tests.test_part3_train import not_finite, overflowing
+{replacement}
+train.run_script(train.main)
+"""
+
+
+@pytest.mark.parametrize(
+    "replacement, due, kept",
+    [
+        ("train.learning_rate_at = overflowing", "--eval_every", 3),
+        ("train.learning_rate_at = overflowing", "--checkpoint_every", 3),
+        ("train.evaluate = not_finite()", "--eval_every", 2),
+    ],
+)
+def test_an_update_that_overflows_ends_all_ranks_alike(tmp_path, book, replacement, due, kept):
+    script = tmp_path / "diverging.py"
+    script.write_text(DIVERGING.format(root=str(ROOT), replacement=replacement))
+    never = ["--sample_every", 10**6, "--eval_every", 10**6, "--checkpoint_every", 10**6, due, 1]
+    flags = ["--txt_file", book, *SMALL, *never, "--batch_size", 6, "--output_dir", tmp_path / "run"]
+    first, second = ranks_here(2, *flags, script=script)
+    assert first[0] == 3 and "stopped before that update" in first[2].splitlines()[-1], first[2]
+    assert second == (3, "", "")
+    steps = steps_written(tmp_path / "run")
+    rows = steps.pop("metrics.csv")
+    assert max(*rows, *steps.values()) == kept, "the last good step is the last that is written"
 
 
 def test_a_folder_in_use_ends_all_ranks_in_a_line(tmp_path, book):

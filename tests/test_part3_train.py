@@ -17,6 +17,7 @@ from part3.evaluation import evaluate
 from part3.model import TextGenerationModel
 from part3.trained import Trained, build_model
 from tests.scripts import run, start
+from tests.test_common_files import ASCII_LOCALE
 
 BOOK = "the cat sat on the mat and the rat sat on the hat. " * 40
 SMALL = [
@@ -84,6 +85,101 @@ def test_patience_ends_a_run_that_gets_no_better(tmp_path, finished):
     status, _, err = run("part3/train.py", "--txt_file", finished[0].parent / "book.txt", *SMALL, *flags)
     assert status == 0, err
     assert json.loads((tmp_path / "run/result.json").read_text())["steps"] < 120
+
+
+def test_any_book_can_be_gone_on_with_whatever_the_locale(tmp_path):
+    """Samples hold characters that are not ASCII, and those that str.splitlines takes for ends of lines."""
+    (tmp_path / "book.txt").write_text("ß\x85\u2028\u2029" * 100, encoding="utf-8")
+    flags = ["--txt_file", tmp_path / "book.txt", *SMALL[:-1], 20, "--output_dir", tmp_path / "run"]
+    status, _, err = run("part3/train.py", *flags, env=ASCII_LOCALE)
+    assert status == 0, err
+    assert "\x85" in (tmp_path / "run/samples.jsonl").read_text(encoding="utf-8")
+    status, _, err = run("part3/train.py", *flags, "--train_steps", 30, "--resume", env=ASCII_LOCALE)
+    assert status == 0, err
+    assert [json.loads(line)["step"] for line in open(tmp_path / "run/samples.jsonl", "rb")] == [10, 20, 30]
+    assert "ß" in (tmp_path / "run/samples.md").read_text(encoding="utf-8")
+
+
+def overflowing(step, config):
+    """A learning rate whose fourth update takes the weights beyond what float32 can compute with."""
+    return 0.02 if step < 3 else 1e37
+
+
+def not_finite():
+    """An `evaluate` whose third loss is not a number."""
+    losses = iter((2.0, 1.9, math.nan))
+    return lambda *args, **how: next(losses)
+
+
+def steps_written(folder):
+    """The steps of a folder's checkpoints, rows and samples: {file name: a step, or a list of them}."""
+    steps = {path.name: torch.load(path, weights_only=True)["step"] for path in folder.glob("*.pt")}
+    steps["metrics.csv"] = [int(row.split(",")[0]) for row in (folder / "metrics.csv").read_text().split()[1:]]
+    if (folder / "samples.jsonl").exists():
+        steps["samples.jsonl"] = [json.loads(line)["step"] for line in open(folder / "samples.jsonl")]
+    return steps
+
+
+@pytest.fixture
+def diverge(tmp_path, finished, capsys):
+    """A function that trains with flags, nothing being due but what they say: the last line, and the steps written."""
+
+    def diverge(*flags):
+        never = ["--sample_every", 10**6, "--eval_every", 10**6, "--checkpoint_every", 10**6]
+        flags = [
+            "--txt_file",
+            finished[0].parent / "book.txt",
+            *SMALL,
+            *never,
+            *flags,
+            "--output_dir",
+            tmp_path / "run",
+        ]
+        with pytest.raises(SystemExit) as caught:
+            train.main(list(map(str, flags)))
+        captured = capsys.readouterr()
+        assert caught.value.code == 3 and "held-out loss" not in captured.out
+        return captured.err.splitlines()[-1], steps_written(tmp_path / "run")
+
+    return diverge
+
+
+@pytest.mark.parametrize(
+    "flags, written",
+    [
+        (["--eval_every", 1], {"checkpoint.pt": 0, "best.pt": 3, "metrics.csv": [1, 2, 3]}),
+        (["--eval_every", 1, "--val_fraction", 0], {"checkpoint.pt": 0, "best.pt": 3, "metrics.csv": [1, 2, 3]}),
+        (["--checkpoint_every", 1], {"checkpoint.pt": 3, "checkpoint_previous.pt": 2, "metrics.csv": []}),
+        (["--sample_every", 1], {"checkpoint.pt": 0, "metrics.csv": [], "samples.jsonl": [1, 2, 3]}),
+        (["--train_steps", 4], {"checkpoint.pt": 0, "metrics.csv": []}),
+    ],
+)
+def test_nothing_is_written_of_an_update_that_overflows(monkeypatch, diverge, flags, written):
+    monkeypatch.setattr(train, "learning_rate_at", overflowing)
+    line, steps = diverge(*flags)
+    assert line.startswith("step 4: length of the weights inf: stopped") and steps == written
+
+
+@pytest.mark.parametrize("ended_by", ["signal", "max_minutes"])
+def test_weights_that_overflowed_are_not_saved_on_a_signal_or_at_the_end(monkeypatch, diverge, ended_by):
+    def overflow_and_end(step, config):
+        if step == 3 and ended_by == "signal":
+            signal.raise_signal(signal.SIGUSR1)
+        elif step == 3:
+            config.max_minutes = 1e-9
+        return overflowing(step, config)
+
+    monkeypatch.setattr(train, "learning_rate_at", overflow_and_end)
+    line, steps = diverge()
+    assert line.startswith("step 4: length of the weights inf: stopped")
+    assert steps == {"checkpoint.pt": 0, "metrics.csv": []}
+
+
+def test_a_held_out_loss_that_is_not_finite_ends_the_run_before_it_is_written(monkeypatch, diverge):
+    monkeypatch.setattr(train, "evaluate", not_finite())
+    line, steps = diverge("--eval_every", 1, "--checkpoint_every", 1)
+    assert line.startswith("step 3: held-out loss nan: stopped")
+    assert steps == {"checkpoint.pt": 2, "checkpoint_previous.pt": 1, "best.pt": 2, "metrics.csv": [1, 2]}
 
 
 def test_a_resume_knows_its_book(tmp_path):
