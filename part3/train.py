@@ -84,7 +84,11 @@ def build_parser():
     training.add_argument(
         "--patience", type=whole_number(0, 10**9), default=10, help="stop after so many without a new best; 0: never"
     )
-    training.add_argument("--max_minutes", type=positive_number, help="stop and save after so many minutes")
+    training.add_argument(
+        "--max_minutes",
+        type=positive_number,
+        help="stop and save after so many minutes of training alone, over all resumes",
+    )
     training.add_argument("--seed", type=whole_number(0, 2**63 - 1), default=0, help="of weights, windows and samples")
     training.add_argument("--device", default="auto", help="auto (cuda, then mps, then cpu), cpu, cuda, cuda:1, mps")
     output = parser.add_argument_group("output")
@@ -318,6 +322,7 @@ def main(argv=None):
                 resume=config.resume,
                 may_change=MAY_CHANGE[config.schedule],
                 default=ROOT / f"results/part3/{Path(config.txt_file).stem}",
+                device=device,
             )
         state = ranks.from_first(run.state if ranks.rank == 0 else None)
     except (ValueError, OSError, RuntimeError) as error:
@@ -332,9 +337,14 @@ def main(argv=None):
     again = parser.command(config, output_dir=run.path, resume=True)
     advice = f"a lower --learning_rate (now {config.learning_rate:g}) or --max_norm (now {config.max_norm:g})"
     summary = open_summary(config.summary_path) if config.summary_path else None
-    training = partial(train, config, dataset, run, stop, ranks, summary)
-    result = run_to_the_end(partial(ranks.together, training), run, stop, again, advice)
-    write_table(run)
+
+    def training():
+        result = ranks.together(partial(train, config, dataset, run, stop, ranks, summary))
+        if result is not None:
+            write_table(run)
+        return result
+
+    result = run_to_the_end(training, run, stop, again, advice)
     loss = result["heldout_loss"]
     measured = (
         f"held-out loss {loss:.4f} nats ({loss / math.log(2):.4f} bits) per character" if loss else "nothing held out"

@@ -3,14 +3,17 @@
 import csv
 import json
 import math
+import shutil
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
 
 from common.checkpoint import write_checkpoint
+from common.device import choose_device
 from part3 import train
 from part3.dataset import TextDataset
 from part3.evaluation import evaluate
@@ -100,6 +103,11 @@ def test_any_book_can_be_gone_on_with_whatever_the_locale(tmp_path):
     assert "ß" in (tmp_path / "run/samples.md").read_text(encoding="utf-8")
 
 
+def test_config_says_which_device_computed(finished):
+    config = json.loads((finished[0] / "config.json").read_text())
+    assert (config["device"], config["computed_on"]) == ("auto", str(choose_device("auto")))
+
+
 def overflowing(step, config):
     """A learning rate whose fourth update takes the weights beyond what float32 can compute with."""
     return 0.02 if step < 3 else 1e37
@@ -180,6 +188,32 @@ def test_a_held_out_loss_that_is_not_finite_ends_the_run_before_it_is_written(mo
     line, steps = diverge("--eval_every", 1, "--checkpoint_every", 1)
     assert line.startswith("step 3: held-out loss nan: stopped")
     assert steps == {"checkpoint.pt": 2, "checkpoint_previous.pt": 1, "best.pt": 2, "metrics.csv": [1, 2]}
+
+
+def test_max_minutes_counts_training_over_all_resumes_as_its_help_says(tmp_path, finished, capsys):
+    shutil.copytree(finished[0], tmp_path / "run")
+    state = torch.load(tmp_path / "run/checkpoint.pt", weights_only=True)
+    write_checkpoint(tmp_path / "run/checkpoint.pt", {**state, "clock": {"cpu_seconds": 61.0, "wall_seconds": 61.0}})
+    place = ["--txt_file", finished[0].parent / "book.txt", "--output_dir", tmp_path / "run", "--resume"]
+    train.main(list(map(str, [*place, *SMALL, "--train_steps", 10**6, "--patience", 0, "--max_minutes", 1])))
+    assert "best at step" in capsys.readouterr().out
+    result = json.loads((tmp_path / "run/result.json").read_text())
+    assert (result["ended_by"], result["steps"]) == ("max_minutes", 120)
+    assert "minutes of training alone, over all resumes" in " ".join(train.build_parser().format_help().split())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full, a device that is always full")
+def test_a_disk_that_is_full_at_the_very_end_is_one_line(tmp_path, finished):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/samples.md.tmp").symlink_to("/dev/full")
+    flags = ["--txt_file", finished[0].parent / "book.txt", *SMALL[:-1], 20, "--output_dir", tmp_path / "run"]
+    status, _, err = run("part3/train.py", *flags)
+    last = err.splitlines()[-1]
+    assert status == 1 and "Traceback" not in err and "samples.md" in last and "bytes are free" in last
+    assert not (tmp_path / "run/result.json").exists()
+    status, _, err = run("part3/train.py", *flags, "--resume")
+    assert status == 0, err
+    assert (tmp_path / "run/samples.md").exists() and (tmp_path / "run/result.json").exists()
 
 
 def test_a_resume_knows_its_book(tmp_path):
