@@ -3,7 +3,6 @@
 python part3/plot_training.py results/part3/book_* --output results/part3/book.png
 """
 
-import csv
 import json
 import math
 import re
@@ -19,20 +18,24 @@ from matplotlib.ticker import LogLocator
 
 from common.arguments import Parser, positive_number
 from common.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILION, new_figure, save_figure
+from common.table import read_table
 
+# What tells part 3's metrics from the other parts' is heldout_bpc; a row that was cut off lacks wall_seconds.
+COLUMNS = ("step", "train_loss", "heldout_loss", "heldout_bpc", "cpu_seconds", "wall_seconds")
+RESULT = ("steps", "heldout_loss", "heldout_loss_blocks", "cpu_seconds")
 LOOKS = ((BLUE, "-"), (VERMILION, "--"), (GREEN, "-."), (PURPLE, ":"), (ORANGE, (0, (5, 1, 1, 1, 1, 1))))
 
 
 def read_runs(folders):
     """{name: [rows of each run]} of run folders; runs whose names differ in `_seedN` alone share a name.
 
-    Rows are dicts of numbers, a row per evaluation. Raises ValueError for a folder without a held-out loss.
+    Rows are dicts of numbers, a row per evaluation. Raises ValueError for a folder that holds no run of part 3 or no
+    held-out losses, OSError.
     """
     runs = defaultdict(list)
     for folder in sorted(map(Path, folders)):
-        with open(folder / "metrics.csv") as file:
-            rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
-        if not rows or not all("heldout_loss" in row and math.isfinite(row["heldout_loss"]) for row in rows):
+        rows = read_table(folder / "metrics.csv", dict.fromkeys(COLUMNS, float), "part3/train.py")
+        if not all(math.isfinite(row["heldout_loss"]) for row in rows):
             raise ValueError(f"{folder}: metrics.csv holds no held-out losses")
         runs[re.sub(r"_seed\d+$", "", folder.name)].append(rows)
     return runs
@@ -90,17 +93,25 @@ def figure(runs, references):
     return fig
 
 
+def read_result(folder):
+    """A run's result.json, a dict. Raises ValueError, naming it, if it is not one of part 3."""
+    path = folder / "result.json"
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+        return {name: result[name] for name in RESULT}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is not a result of part3/train.py") from error
+
+
 def table(folders):
     """Where the runs ended, a Markdown table: a row for each run, then one for the mean of the seeds of a name.
 
-    A run that has not ended, or held nothing out, has no row.
+    A run that has not ended has no row. Raises ValueError or OSError as `read_result` does.
     """
     results = defaultdict(dict)
     for folder in sorted(map(Path, folders)):
         if (folder / "result.json").exists():
-            result = json.loads((folder / "result.json").read_text())
-            if result["heldout_loss"] is not None:
-                results[re.sub(r"_seed\d+$", "", folder.name)][folder.name] = result
+            results[re.sub(r"_seed\d+$", "", folder.name)][folder.name] = read_result(folder)
     lines = [
         "| run | updates | held out: nats, state carried | bits | nats, blocks of 256 from a zero state | CPU s |",
         "|---|---|---|---|---|---|",
@@ -148,10 +159,11 @@ def main(argv=None):
             raise ValueError(f"{len(runs)} curves are too many for one figure, {len(LOOKS)} are allowed")
         if Path(config.output).suffix not in (".png", ".pdf"):
             raise ValueError(f"--output {config.output} is neither .png nor .pdf")
+        lines = table(config.runs)
         save_figure(figure(runs, config.reference), config.output)
     except (ValueError, OSError) as error:
         parser.error(error)
-    print(table(config.runs))
+    print(lines)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,35 @@ def runs(tmp_path):
     return [tmp_path / name for name in ("a_seed0", "a_seed1", "b")]
 
 
+def refused(capsys, folder, output):
+    """The line with which the script refuses a folder, with nothing printed or drawn."""
+    with pytest.raises(SystemExit) as caught:
+        plot_training.main([str(folder), "--output", str(output)])
+    captured = capsys.readouterr()
+    assert (caught.value.code, captured.out, captured.err.count("\n")) == (2, "", 1) and not output.exists()
+    return captured.err
+
+
+@pytest.mark.parametrize(
+    "metrics",
+    [
+        "step,train_loss,heldout_loss,heldout_accuracy,grad_norm,cpu_seconds,wall_seconds\n50,2.3,2.2,0.1,0.5,1,1\n",
+        ",".join(COLUMNS) + "\n10,2.1,2.0,2.9,0.1,6,7\n20,1.6,1.",  # cut off
+        ",".join(COLUMNS) + "\n",
+        "",
+    ],
+)
+def test_what_is_no_whole_table_of_part_3_is_refused(runs, tmp_path, capsys, metrics):
+    (runs[0] / "metrics.csv").write_text(metrics)
+    assert str(runs[0] / "metrics.csv") in refused(capsys, runs[0], tmp_path / "x.png")
+
+
+@pytest.mark.parametrize("result", ['{"accuracy": 1.0, "steps": 50, "cpu_seconds": 1}', '{"steps"', "[]"])
+def test_another_result_is_refused(runs, tmp_path, capsys, result):
+    (runs[0] / "result.json").write_text(result)
+    assert str(runs[0] / "result.json") in refused(capsys, runs[0], tmp_path / "x.png")
+
+
 def test_seeds_are_gathered(runs):
     gathered = plot_training.read_runs(runs)
     assert {name: len(seeds) for name, seeds in gathered.items()} == {"a": 2, "b": 1}
