@@ -18,6 +18,7 @@ freed memory kept, as part3/train.py keeps it. A process that leaves glibc alone
 import json
 import statistics
 import sys
+from argparse import Namespace
 from functools import partial
 from pathlib import Path
 
@@ -36,13 +37,14 @@ from common.files import write_atomically
 from common.memory import keep_freed_memory, return_freed_memory
 from common.progress import Progress
 from common.timing import in_turn, quartiles_of_ratio
-from part3.dataset import RandomSentences, TextDataset
+from part3.dataset import RandomSentences, TextDataset, read_text
 from part3.model import TextGenerationModel
-from part3.optimizer import OPTIMIZERS
+from part3.optimizer import build_optimizer
 from part3.sampling import Writer, write
 
 ROOT = Path(__file__).resolve().parents[1]
 BATCH_SIZE, SEQ_LENGTH, EMBEDDING_DIM = 64, 30, 64
+UPDATE_RULE = Namespace(optimizer="adam", learning_rate=2e-3)
 DRAWN_HIDDEN = (128, 256, 512)
 
 
@@ -80,8 +82,8 @@ def training_functions(text, dataset, device):
     """{name: function} of a step of ours, a bare one, a batch of ours and one of the course's."""
     ours = TextGenerationModel(dataset.vocab_size, embedding_dim=EMBEDDING_DIM).to(device)
     bare = BareModel(dataset.vocab_size, 128).to(device)
-    sampler = RandomSentences(dataset, BATCH_SIZE)
-    inputs, targets, _ = (part.to(device) if isinstance(part, torch.Tensor) else part for part in sampler.batch())
+    sampler = RandomSentences(dataset, BATCH_SIZE, device=device)
+    inputs, targets, _ = sampler.batch()
     loader = iter(DataLoader(CourseDataset(text, SEQ_LENGTH), BATCH_SIZE, shuffle=True))
 
     def update(model, optimizer, inputs, targets):
@@ -95,10 +97,10 @@ def training_functions(text, dataset, device):
 
     def step():
         inputs, targets, _ = sampler.batch()
-        update(ours, optimizer_of_ours, inputs.to(device), targets.to(device))
+        update(ours, optimizer_of_ours, inputs, targets)
 
-    optimizer_of_ours = OPTIMIZERS["adam"](ours.parameters(), 2e-3)
-    optimizer_of_bare = OPTIMIZERS["adam"](bare.parameters(), 2e-3)
+    optimizer_of_ours = build_optimizer(ours, UPDATE_RULE, device)
+    optimizer_of_bare = build_optimizer(bare, UPDATE_RULE, device)
     return {
         "bare": lambda: update(bare, optimizer_of_bare, inputs, targets),
         "step": step,
@@ -134,10 +136,21 @@ def drawing_functions(vocab_size, num_hidden, length):
     }
 
 
-def measure(config, dataset, device, progress):
+def read(config):
+    """The text and its dataset. Raises ValueError for a text with too few windows for the course's batches, OSError."""
+    text = read_text(config.txt_file)
+    needed = SEQ_LENGTH + BATCH_SIZE * (config.rounds + 2)  # a whole batch a round, and two that are not counted
+    if len(text) < needed:
+        raise ValueError(
+            f"{config.txt_file} has {len(text)} characters, too few for --rounds {config.rounds}: {needed} are needed"
+        )
+    return text, TextDataset(config.txt_file, SEQ_LENGTH)
+
+
+def measure(config, text, dataset, device, progress):
     """Quartiles, {key: (low, median, high)}: ms of a step or batch, characters per second, and ratios."""
     measured = {}
-    functions = training_functions(Path(config.txt_file).read_text(), dataset, device)
+    functions = training_functions(text, dataset, device)
     seconds = in_turn(functions, config.rounds, device, progress.advance)
     for name, values in seconds.items():
         measured[f"{name}_ms"] = [1000 * value for value in statistics.quantiles(values, n=4)]
@@ -174,7 +187,7 @@ def main(argv=None):
     config = parser.parse_args(argv)
     try:
         device = choose_device(config.device)
-        dataset = TextDataset(config.txt_file, SEQ_LENGTH)
+        text, dataset = read(config)
     except (ValueError, OSError) as error:
         parser.error(error)
     torch.set_num_threads(1)
@@ -184,7 +197,7 @@ def main(argv=None):
     with Progress(2 * (config.rounds + 2) * (1 + len(DRAWN_HIDDEN)), unit="round") as progress:
         for manner, suffix in ((return_freed_memory, ""), (keep_freed_memory, ".kept")):
             manner()
-            for key, quartiles in measure(config, dataset, device, progress).items():
+            for key, quartiles in measure(config, text, dataset, device, progress).items():
                 measured[key + suffix] = quartiles
     print(f"torch {torch.__version__}, {describe(device)}, 2 layers, batch {BATCH_SIZE}, T {SEQ_LENGTH}")
     for key, (low, median, high) in measured.items():

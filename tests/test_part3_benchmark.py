@@ -44,6 +44,33 @@ def test_the_script_prints_and_writes_the_medians(tmp_path):
     assert medians["draw_speedup.h128.b64"] > 0
 
 
+def test_batches_and_updates_are_made_on_the_device(monkeypatch):
+    devices = []
+    monkeypatch.setattr(benchmark, "build_optimizer", lambda model, config, device: devices.append(device))
+    meta = torch.device("meta")  # a device that every machine has
+    text, dataset = benchmark.read(benchmark.build_parser().parse_args([]))
+    inputs, targets, _ = benchmark.training_functions(text, dataset, meta)["batch"]()
+    assert (inputs.device, targets.device) == (meta, meta) and devices == [meta, meta]
+
+
+def test_both_sides_read_the_same_text(tmp_path):
+    (tmp_path / "t").write_bytes("\ufeffnaïve\r\n".encode() * 100)
+    text, dataset = benchmark.read(
+        benchmark.build_parser().parse_args(["--txt_file", str(tmp_path / "t"), "--rounds", "3"])
+    )
+    assert "".join(sorted(set(text))) == dataset.characters and "\r" not in text
+
+
+def test_a_text_too_short_for_the_rounds_is_refused_in_one_line(tmp_path):
+    needed = 30 + 64 * (3 + 2)
+    (tmp_path / "t").write_text("ab" * (needed // 2))
+    flags = ["--txt_file", tmp_path / "t", "--length", 1, "--rounds"]
+    status, out, err = run("part3/benchmark.py", *flags, 4)
+    assert (status, out, err.count("\n")) == (2, "", 1) and "has 350 characters, too few for --rounds 4" in err
+    status, _, err = run("part3/benchmark.py", *flags, 3)
+    assert status == 0, err
+
+
 @pytest.mark.parametrize(
     "flags, named",
     [(["--rounds", "1"], "'1'"), (["--json", "/no/such/x.json"], "/no/such"), (["--txt_file", "/no/t"], "/no/t")],
