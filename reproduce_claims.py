@@ -77,7 +77,8 @@ def settings_of(path):
     config = path.with_name("config.json")
     if not config.exists():
         return json.loads(path.read_text())["settings"]
-    no_setting = {"command", "python", "torch", "threads", "txt_file"}  # the text itself is compared by its digest
+    # Where it was made is no setting; and the text itself is compared by its digest.
+    no_setting = {"command", "python", "torch", "threads", "computed_on", "txt_file"}
     return {name: found for name, found in json.loads(config.read_text()).items() if name not in no_setting}
 
 

@@ -135,7 +135,9 @@ def run_point(folder, point, times=()):
             result["accuracy_beyond"] = accuracy_beyond(model, point, times)
     except DivergedError as error:
         result = {"accuracy": None, "diverged": str(error)}
-    content = {"settings": train.settings_of(point), "result": result, "torch": torch.__version__}
+    device = str(choose_device(point.device))
+    settings = train.settings_of(point)
+    content = {"settings": settings, "result": result, "torch": torch.__version__, "computed_on": device}
     write_atomically(point_file(folder, point), json.dumps(content, indent=1) + "\n")
     return result
 

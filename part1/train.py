@@ -251,7 +251,7 @@ def main(argv=None):
     prepare_process()
     stop = StopFlag()
     try:
-        choose_device(config.device)
+        device = choose_device(config.device)
         build_model(config)
         build_training_set(config)
         run = RunFolder(
@@ -261,6 +261,7 @@ def main(argv=None):
             resume=config.resume,
             may_change=("device", "train_steps"),
             default=ROOT / f"results/part1/{config.model_type}_length{config.input_length}_seed{config.seed}",
+            device=device,
         )
     except (ValueError, OSError, RuntimeError) as error:
         parser.error(error)

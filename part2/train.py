@@ -250,7 +250,7 @@ def main(argv=None):
     prepare_process()
     stop = StopFlag()
     try:
-        choose_device(config.device, needs_float64=True)
+        device = choose_device(config.device, needs_float64=True)
         if config.log_tau[0] > config.log_tau[1]:
             raise ValueError(f"--log_tau {config.log_tau[0]:g} {config.log_tau[1]:g}: the first is the larger one")
         if config.task == "palindromes" and config.input_length < 3:
@@ -265,6 +265,7 @@ def main(argv=None):
             resume=config.resume,
             may_change=("device", "train_steps"),
             default=ROOT / f"results/part2/{config.task}_{config.model_type}_seed{config.seed}",
+            device=device,
         )
     except (ValueError, OSError, RuntimeError) as error:
         parser.error(error)

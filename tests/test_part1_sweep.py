@@ -14,6 +14,7 @@ try:
 except ImportError:  # not on Windows
     resource = None
 
+from common.device import choose_device
 from part1 import plot_accuracy, sweep
 from tests.scripts import run, start
 
@@ -47,6 +48,7 @@ def test_every_point_has_its_file_with_its_settings(unbroken):
     settings = content["settings"]
     assert (settings["model_type"], settings["input_length"], settings["seed"]) == ("LSTM", 5, 1)
     assert settings["num_hidden"] == 8 and content["result"]["steps"] == 20
+    assert settings["device"] == "auto" and content["computed_on"] == choose_device("auto").type
     assert 0 <= content["result"]["accuracy"] <= 1
 
 
