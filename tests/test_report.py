@@ -37,6 +37,15 @@ def test_no_number_was_changed_by_hand(source, made):
     assert (ROOT / made).read_text() == fill((ROOT / source).read_text(), ROOT)
 
 
+def test_no_part_of_a_placeholder_is_left_and_rows_have_the_cells_of_their_table():
+    page = (ROOT / "README.md").read_text()
+    assert "{{" not in page and "}}" not in page
+    for table in re.findall(r"(?:^\|.*\n)+", page, flags=re.MULTILINE):
+        assert len({len(re.findall(r"(?<!\\)\|", re.sub(r"`[^`]*`", "", row))) for row in table.splitlines()}) == 1, (
+            table
+        )
+
+
 def test_the_pdf_is_of_this_text():
     assert digest_of(ROOT / "results/report.md").encode() in (ROOT / "results/report.pdf").read_bytes()
 
