@@ -19,6 +19,7 @@ from common.device import cores
 from common.files import write_atomically
 from common.fill import fill
 from common.lock import lock_folder
+from common.pipe import reader_may_leave
 from common.steps import expected_minutes, is_finished, record_of, run_steps, sort_out
 from common.stop import StopFlag
 from common.typeset import make_pdf
@@ -124,7 +125,8 @@ def main(argv=None, table=steps):
     table = chosen(table(scale), config.only)
     to_do, cannot = sort_out(folder, table)
     if config.list:
-        list_steps(folder, table, to_do, cannot)
+        with reader_may_leave():
+            list_steps(folder, table, to_do, cannot)
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,6 @@
 python part3/generate.py --prompt "Sleeping beauty is "
 """
 
-import os
 import sys
 from pathlib import Path
 
@@ -13,6 +12,7 @@ if not __package__:  # run as `python part3/generate.py`: import from the checko
 import numpy as np
 
 from common.arguments import Parser, number_between, whole_number
+from common.pipe import reader_may_leave
 from part3.dataset import encode, read_text
 from part3.sampling import Writer, write
 from part3.trained import BOOK, Trained
@@ -78,16 +78,15 @@ def main(argv=None):
     sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a character
     rng = np.random.default_rng(config.seed)
     try:
-        for temperature in config.temperature:
-            for n, prompt in enumerate(prompts, start=1):
-                if len(config.temperature) > 1 or len(prompts) > 1:
-                    print(f"--- temperature {temperature:g}" + (f", prompt {n}" if len(prompts) > 1 else ""))
-                write_texts(config, trained, prompt, temperature, rng)
+        with reader_may_leave():
+            for temperature in config.temperature:
+                for n, prompt in enumerate(prompts, start=1):
+                    if len(config.temperature) > 1 or len(prompts) > 1:
+                        print(f"--- temperature {temperature:g}" + (f", prompt {n}" if len(prompts) > 1 else ""))
+                    write_texts(config, trained, prompt, temperature, rng)
     except KeyboardInterrupt:
         print()
         sys.exit(130)
-    except BrokenPipeError:  # who reads has enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ With --novelty, two texts are compared: no model is loaded and no score is print
 """
 
 import math
-import os
 import sys
 from pathlib import Path
 
@@ -20,6 +19,7 @@ import torch.nn.functional as F
 from common.arguments import Parser, number_between, whole_number
 from common.device import choose_device, limit_threads
 from common.files import write_atomically
+from common.pipe import reader_may_leave
 from part3.dataset import encode, read_text
 from part3.evaluation import predictions
 from part3.novelty import longest_shared, share_found
@@ -163,16 +163,14 @@ def main(argv=None):
     sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a character
     try:
         check(config)
-        if config.novelty is None:
-            print_score(config)
-        else:
-            book, sample = (read(filename, config.encoding) for filename in (config.txt_file, config.novelty))
-            print_novelty(sample, book)
-        sys.stdout.flush()
+        with reader_may_leave():
+            if config.novelty is None:
+                print_score(config)
+            else:
+                book, sample = (read(filename, config.encoding) for filename in (config.txt_file, config.novelty))
+                print_novelty(sample, book)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:  # who reads has enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ValueError, OSError) as error:
         parser.error(error)
 
