@@ -39,5 +39,5 @@ class StopFlag:
 
 def _ignore_on_the_way_out():
     """Python gives its handlers up before it is gone; a signal would then change the exit status that tells the end."""
-    for number in (signal.SIGTERM, signal.SIGUSR1):
+    for number in EXIT_STATUS:
         signal.signal(number, signal.SIG_IGN)

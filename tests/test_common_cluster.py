@@ -118,7 +118,6 @@ train.run_script(train.main)
     "replacement, due, kept",
     [
         ("train.learning_rate_at = overflowing", "--eval_every", 3),
-        ("train.learning_rate_at = overflowing", "--checkpoint_every", 3),
         ("train.evaluate = not_finite()", "--eval_every", 2),
     ],
 )

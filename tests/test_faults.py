@@ -108,7 +108,7 @@ def steps_lost(folder):
     return max(0, max(steps, default=0) - (state["step"] if state else 0))
 
 
-@pytest.mark.parametrize("trial", range(int(os.environ.get("FAULT_TRIALS", "16"))))
+@pytest.mark.parametrize("trial", range(int(os.environ.get("FAULT_TRIALS", "12"))))
 def test_killed_at_a_random_time_and_resumed_equals_unbroken(tmp_path, unbroken, trial):
     kind = list(KINDS)[trial % len(KINDS)]
     whole, seconds = unbroken[kind]
@@ -146,8 +146,7 @@ def test_a_chain_of_resumes_equals_unbroken(tmp_path, unbroken, kind):
 def test_a_signal_saves_the_current_step_and_the_resume_equals_unbroken(tmp_path, unbroken, kind, number, status):
     folder = tmp_path / "run"
     process = start(*small(kind), "--output_dir", folder)
-    wait_for(folder / "config.json", process)
-    time.sleep(0.5 * unbroken[kind][1])
+    wait_for(folder / "metrics.csv", process)  # from the first evaluation on, at step 10 of 400
     process.send_signal(number)
     begin = time.monotonic()
     _, err = process.communicate(timeout=60)
