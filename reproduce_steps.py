@@ -168,10 +168,9 @@ EXPERIMENTS = [
     ),
 ]
 
-# Benchmarks: flags and CPU-seconds for quick and for full. Nothing runs beside them, but for the first at the quick
-# scale, which there is little more than the start of sixteen processes and comes first of all.
+# Benchmarks: flags and CPU-seconds for quick and for full. Nothing runs beside them.
 BENCHMARKS = {
-    "part1/long_sequences": (("--input_length 20 --updates 1", 48), ("--updates 3", 90)),
+    "part1/long_sequences": (("--input_length 20 --updates 1", 12), ("--updates 3", 60)),
     "part1/benchmark": (("--rounds 5", 10), ("--rounds 60", 90)),
     "part2/benchmark": (("--rounds 3 --input_length 100 200", 12), ("--rounds 10", 160)),
     "part3/benchmark": (("--rounds 3 --length 10", 10), ("--rounds 40", 700)),
@@ -203,8 +202,6 @@ class Table:
 def steps(scale):
     """The steps of a scale, "quick" or "full": a list of Step, each behind those that it needs."""
     table = Table(scale)
-    if table.quick:
-        add_benchmarks(table, ["part1/long_sequences"], alone=False)
     add_sweeps(table)
     add_runs(table)
     add_books(table)
@@ -218,17 +215,13 @@ def steps(scale):
     table.add("part2/plot_gate", "part2/plot_gate.py --output_dir {out}/part2", ["gate.png", "gate.pdf"], ("", 4))
     table.add_printing("part2/dead_units", "part2/dead_units.py", "dead_units.md", ("--units 5000", 3), ("", 55))
     add_frontier(table)
-    add_benchmarks(table, [name for name in BENCHMARKS if name not in table.names("part1/long_sequences")])
+    for name, (quick, full) in BENCHMARKS.items():
+        output = f"{name.split('/')[1]}.json"
+        table.add(name, f"{name}.py --json {{out}}/{name}.json", [output], quick, full, alone=True)
     # Last, the text with the numbers of results/; typeset with the figures made here if there is a TeX engine.
     command = "reproduce.py --only report --output_dir {out}"
     table.made.append(Step("report/report", command.split(), ["report.md"], seconds=10, alone=True))
     return table.made
-
-
-def add_benchmarks(table, names, alone=True):
-    for name in names:
-        output = f"{name.split('/')[1]}.json"
-        table.add(name, f"{name}.py --json {{out}}/{name}.json", [output], *BENCHMARKS[name], alone=alone)
 
 
 def add_sweeps(table):

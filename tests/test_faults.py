@@ -108,7 +108,7 @@ def steps_lost(folder):
     return max(0, max(steps, default=0) - (state["step"] if state else 0))
 
 
-@pytest.mark.parametrize("trial", range(int(os.environ.get("FAULT_TRIALS", "12"))))
+@pytest.mark.parametrize("trial", range(int(os.environ.get("FAULT_TRIALS", "6"))))
 def test_killed_at_a_random_time_and_resumed_equals_unbroken(tmp_path, unbroken, trial):
     kind = list(KINDS)[trial % len(KINDS)]
     whole, seconds = unbroken[kind]
@@ -126,8 +126,8 @@ def test_killed_at_a_random_time_and_resumed_equals_unbroken(tmp_path, unbroken,
 
 @pytest.mark.parametrize("kind", ["LSTM", "streams"])
 def test_a_chain_of_resumes_equals_unbroken(tmp_path, unbroken, kind):
-    """Ends at 9, 10, 11 and 399 steps: around an evaluation and before the end."""
-    for steps in (9, 10, 11, 399, 400):
+    """Ends at 9, 10 and 399 steps: before and at an evaluation, and before the end."""
+    for steps in (9, 10, 399, 400):
         status, _, err = run(*small(kind, steps), "--output_dir", tmp_path, "--resume")
         assert status == 0, err
     state, rows, *_ = fingerprint(tmp_path)
@@ -191,7 +191,7 @@ def test_ctrl_c_on_a_terminal_with_its_bar(tmp_path):
 
 
 def test_started_twice_in_one_folder_exactly_one_runs(tmp_path):
-    for trial in range(3):
+    for trial in range(2):
         folder = tmp_path / str(trial)
         flags = [*small("RNN", 200), "--output_dir", folder, "--resume"]
         processes = [start(*flags) for _ in range(2)]
