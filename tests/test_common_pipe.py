@@ -14,7 +14,7 @@ from tests.scripts import start
     ],
 )
 def test_a_reader_that_leaves_ends_it_without_a_word(command):
-    process = start(*command)
+    process = start(*command, fresh=True)
     assert process.stdout.read(20)
     process.stdout.close()
     assert process.stderr.read() == ""

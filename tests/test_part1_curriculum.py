@@ -64,7 +64,7 @@ def test_a_restored_curriculum_goes_on_with_the_same_palindromes():
         assert torch.equal(digits, digits_b) and torch.equal(target, target_b)
 
 
-@pytest.mark.parametrize("model_type, input_dim", [("RNN", "10"), ("LSTM", "1")])
+@pytest.mark.parametrize("model_type, input_dim", [("RNN", "10"), ("LSTM", "10")])
 def test_a_model_remembers_at_ten_times_the_length_that_it_was_trained_at(model_type, input_dim):
     flags = ["--model_type", model_type, "--curriculum", "--input_dim", input_dim, "--input_length", "30"]
     config = train.build_parser().parse_args([*flags, "--train_steps", "2000", "--patience", "2"])

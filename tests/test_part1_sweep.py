@@ -19,7 +19,7 @@ from part1 import plot_accuracy, sweep
 from tests.scripts import run, start
 
 SCRIPT = "part1/sweep.py"
-GRID = ["--model_type", "RNN", "LSTM", "--input_length", "3", "5", "--seed", "0", "1"]
+GRID = ["--model_type", "RNN", "LSTM", "--input_length", "3", "5", "--seed", "0", "1", "--workers", "1"]
 TINY = ["--num_hidden", "8", "--batch_size", "16", "--train_steps", "20", "--eval_every", "10"]
 
 

@@ -236,7 +236,7 @@ def test_standard_input_is_read_as_a_file_is(checkpoint, tmp_path, raw):
 
 
 def test_it_ends_quietly_on_ctrl_c_and_when_nobody_reads(checkpoint, text, monkeypatch, capsys):
-    process = start("part3/score.py", "--txt_file", text, "--checkpoint", checkpoint)
+    process = start("part3/score.py", "--txt_file", text, "--checkpoint", checkpoint, fresh=True)
     process.stdout.close()
     assert (process.wait(timeout=60), process.stderr.read()) == (0, "")
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import os
 import shutil
 import signal
 import subprocess
@@ -94,10 +95,10 @@ def test_any_book_can_be_gone_on_with_whatever_the_locale(tmp_path):
     """Samples hold characters that are not ASCII, and those that str.splitlines takes for ends of lines."""
     (tmp_path / "book.txt").write_text("ß\x85\u2028\u2029" * 100, encoding="utf-8")
     flags = ["--txt_file", tmp_path / "book.txt", *SMALL[:-1], 20, "--output_dir", tmp_path / "run"]
-    status, _, err = run("part3/train.py", *flags, env=ASCII_LOCALE)
+    status, _, err = run("part3/train.py", *flags, env=ASCII_LOCALE, fresh=True)
     assert status == 0, err
     assert "\x85" in (tmp_path / "run/samples.jsonl").read_text(encoding="utf-8")
-    status, _, err = run("part3/train.py", *flags, "--train_steps", 30, "--resume", env=ASCII_LOCALE)
+    status, _, err = run("part3/train.py", *flags, "--train_steps", 30, "--resume", env=ASCII_LOCALE, fresh=True)
     assert status == 0, err
     assert [json.loads(line)["step"] for line in open(tmp_path / "run/samples.jsonl", "rb")] == [10, 20, 30]
     assert "ß" in (tmp_path / "run/samples.md").read_text(encoding="utf-8")
@@ -283,7 +284,7 @@ def test_it_writes_as_it_goes_and_stops_when_nobody_reads(finished):
 
 
 def test_ctrl_c_ends_writing_quietly(finished):
-    process = start("part3/generate.py", "--checkpoint", finished[0], "--length", 10**9)
+    process = start("part3/generate.py", "--checkpoint", finished[0], "--length", 10**9, fresh=True)
     process.stdout.read(10)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
@@ -295,12 +296,12 @@ def test_without_a_checkpoint_named_it_writes_from_the_book():
     assert (status, err) == (0, "") and out.startswith("Sleeping beauty is ") and len(out) == 19 + 20 + 1
 
 
-def test_a_terminal_that_cannot_show_a_character_gets_its_number(tmp_path, monkeypatch):
+def test_a_terminal_that_cannot_show_a_character_gets_its_number(tmp_path):
     settings = {"lstm_num_hidden": 4, "lstm_num_layers": 1, "dropout_keep_prob": 1.0, "embedding_dim": 2}
     state = {"step": 1, "settings": settings, "characters": "é", "model": build_model(1, settings).state_dict()}
     write_checkpoint(tmp_path / "best.pt", state)
-    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
-    status, out, err = generate("--checkpoint", tmp_path, "--length", 2)
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    status, out, err = generate("--checkpoint", tmp_path, "--length", 2, env=environment, fresh=True)
     assert (status, out, err) == (0, r"\xe9" * 3 + "\n", "")
 
 
