@@ -38,9 +38,9 @@ SWEEPS = [
         ([1000], [10], 10, 30),
     ),
     (
-        ("curriculum", "memory", "LSTM", "default", "0.001", f"{CURRICULUM} --patience 2 --train_steps 1000"),
+        ("curriculum", "memory", "LSTM", "default", "0.001", f"{CURRICULUM} --patience 4 --train_steps 1000"),
         None,
-        ([1000], [10], 10, 120),
+        ([1000], [10], 10, 180),
     ),
     (("curriculum_raw", "memory", "RNN", "default", "0.001", CURRICULUM), ([20], [1], 2, 10), ([20, 100], [1], 10, 80)),
     (("curriculum_raw", "memory", "LSTM", "default", "0.001", CURRICULUM), None, ([100], [1], 10, 35)),
