@@ -8,7 +8,6 @@ give the freed memory of each step back to the system, which costs a page fault 
 """
 
 import json
-import multiprocessing
 import statistics
 import sys
 import time
@@ -23,6 +22,7 @@ import torch.nn.functional as F
 from common.arguments import Parser, new_file, whole_number
 from common.files import write_atomically
 from common.memory import keep_freed_memory, return_freed_memory
+from common.processes import warm_context
 from common.progress import Progress
 from part1.dataset import PalindromeDataset, encode
 from part1.train import MODELS, OPTIMIZERS
@@ -56,16 +56,6 @@ def update_seconds(cell, length, measures, updates):
     return seconds[1:]  # the first one makes what later ones reuse
 
 
-def fresh_processes():
-    """A pool in which every job has a process of its own, one at a time."""
-    if sys.platform != "linux":
-        return multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1)
-    context = multiprocessing.get_context("forkserver")
-    # Imported once, not by each: the second is what torch imports when the first optimizer is made, for two seconds.
-    context.set_forkserver_preload(["torch", "torch._dynamo"])
-    return context.Pool(1, maxtasksperchild=1)
-
-
 def main(argv=None):
     parser = Parser(__doc__.split("\n")[0])
     parser.add_argument("--input_length", type=whole_number(2, 10_000), default=100, help="and ten times as many")
@@ -77,7 +67,7 @@ def main(argv=None):
     jobs = [(cell, length, name, config.updates) for cell in MODELS for name in MEASURES for length in lengths]
     medians = {}
     # A process for each: what a process has freed changes how glibc treats it, and the settings stay with a process.
-    with fresh_processes() as pool, Progress(len(jobs)) as progress:
+    with warm_context().Pool(1, maxtasksperchild=1) as pool, Progress(len(jobs)) as progress:
         for cell, length, name, updates in jobs:
             seconds = statistics.median(pool.apply(update_seconds, (cell, length, name, updates)))
             medians[f"{cell}.{name}.T{length}_ms"] = round(1_000 * seconds, 2)

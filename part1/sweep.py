@@ -27,6 +27,7 @@ from common.arguments import Parser, whole_number
 from common.device import choose_device, cores
 from common.ending import DivergedError
 from common.files import write_atomically
+from common.processes import warm_context
 from common.progress import Progress
 from common.stop import StopFlag
 from part1 import train
@@ -159,8 +160,7 @@ def run_points(folder, points, workers, total, stop, times=()):
 
     Raises what a point raised, OSError for one, and BrokenExecutor if a process was killed; the others are ended.
     """
-    context = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+    executor = ProcessPoolExecutor(workers, mp_context=warm_context(), initializer=_start_worker)
     pending = {}
     try:
         with Progress(total, done=total - len(points), unit="point") as progress:

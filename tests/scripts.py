@@ -26,11 +26,11 @@ warm.set_forkserver_preload(["torch", "torch._dynamo", "matplotlib.pyplot", "tqd
 class Forked:
     """A forked process that is `python SCRIPT ARGS`, with as much of Popen as the tests use."""
 
-    def __init__(self, script, args, env):
+    def __init__(self, script, args, env, cwd):
         self.args = [script, *args]
         self._folder = tempfile.TemporaryDirectory()
         self._outputs = [Path(self._folder.name, name) for name in ("out", "err")]
-        self._process = warm.Process(target=_become, args=(script, args, env, self._outputs))
+        self._process = warm.Process(target=_become, args=(script, args, env, cwd, self._outputs))
         self._process.start()
         self.pid = self._process.pid
         atexit.register(self.kill)  # or Python would wait at its end for what a failed test has left
@@ -56,11 +56,11 @@ class Forked:
         return tuple(path.read_text() for path in self._outputs)
 
 
-def _become(script, args, env, outputs):
+def _become(script, args, env, cwd, outputs):
     """In the forked process: be `python SCRIPT ARGS` from here on, with standard output and error in files."""
     for stream, path in zip((1, 2), outputs, strict=True):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
-    os.chdir(os.sep)
+    os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
     torch.set_num_threads(1)
@@ -69,7 +69,7 @@ def _become(script, args, env, outputs):
     runpy.run_path(script, run_name="__main__")
 
 
-def start(script, *args, fresh=False, env=None, **popen):
+def start(script, *args, fresh=False, env=None, cwd=os.sep, **popen):
     """Start `python SCRIPT ARGS` from outside the checkout, with output and errors kept apart as text.
 
     It is forked, or, if `fresh` or with options of Popen, a Popen with pipes: for a locale, a terminal, a limit.
@@ -77,9 +77,9 @@ def start(script, *args, fresh=False, env=None, **popen):
     script, args = str(ROOT / script), list(map(str, args))
     env = {**(env or os.environ), "OMP_NUM_THREADS": "1"}  # several small processes at once: a thread each
     if not fresh and not popen:
-        return Forked(script, args, env)
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": os.sep}
-    return subprocess.Popen([sys.executable, script, *args], env=env, **{**pipes, **popen})
+        return Forked(script, args, env, cwd)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, script, *args], env=env, cwd=cwd, **{**pipes, **popen})
 
 
 def run(script, *args, timeout=300, **options):

@@ -191,19 +191,20 @@ def test_solved_up_to_stops_at_the_first_length_that_a_seed_failed():
     assert plot_accuracy.solved_up_to(points, curve, 1) is None
 
 
+def children(pid):
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 @pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="finds the worker through /proc")
 def test_a_worker_that_is_killed_is_one_line(tmp_path):
     flags = ["--input_length", "900", "--seed", "0", "1", "--output_dir", tmp_path, "--workers", 1]
     process = start(SCRIPT, *flags)
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    end, worker = time.monotonic() + 60, None
-    while worker is None and time.monotonic() < end:
-        for child in children.read_text().split():
-            if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text():
-                worker = int(child)
+    end, workers = time.monotonic() + 60, []
+    while not workers and time.monotonic() < end:
+        workers = [worker for helper in children(process.pid) for worker in children(helper)]
         time.sleep(0.05)
     time.sleep(1)
-    os.kill(worker, signal.SIGKILL)
+    os.kill(workers[0], signal.SIGKILL)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 1 and "start the same command again" in err and "Traceback" not in err
 

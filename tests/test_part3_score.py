@@ -11,6 +11,7 @@ import string
 import subprocess
 import sys
 import unicodedata
+from contextlib import contextmanager
 from html.parser import HTMLParser
 from itertools import pairwise
 
@@ -219,19 +220,32 @@ def test_unknown_characters_are_named_or_skipped(checkpoint, tmp_path, capsys):
     assert printed(out)["nats per character"] == pytest.approx(directly(checkpoint, "abc")[0].mean().item(), abs=1e-4)
 
 
+@contextmanager
+def standard_input(path):
+    """Read standard input, file descriptor 0, from a file."""
+    before = os.dup(0)
+    with open(path) as file:
+        os.dup2(file.fileno(), 0)
+    try:
+        yield
+    finally:
+        os.dup2(before, 0)
+        os.close(before)
+
+
 @pytest.mark.parametrize("raw", [b"\xef\xbb\xbfa\r\nb\0c\rd", "a\nb\0c\nd".encode("utf-16")])
-def test_standard_input_is_read_as_a_file_is(checkpoint, tmp_path, raw):
+def test_standard_input_is_read_as_a_file_is(checkpoint, tmp_path, capsys, raw):
     (tmp_path / "text").write_bytes(raw)
     encoding = "utf-8" if raw.startswith(b"\xef") else "utf-16"
-    flags = ["--checkpoint", checkpoint, "--encoding", encoding, "--txt_file"]
-    with open(tmp_path / "text") as file:
-        status, out, err = run("part3/score.py", *flags, "-", stdin=file)
+    flags = ["--checkpoint", checkpoint, "--txt_file", "-", "--encoding"]
+    with standard_input(tmp_path / "text"):
+        status, out, err = main(*flags, encoding, capsys=capsys)
     assert status == 0, err
     assert printed(out)["characters predicted"] == 6
     expected = directly(checkpoint, "a\nb\0c\nd")[0].mean().item()
     assert printed(out)["nats per character"] == pytest.approx(expected, abs=1e-4)
-    with open(tmp_path / "text") as file:
-        status, out, err = run("part3/score.py", *flags[:3], "ascii", "--txt_file", "-", stdin=file)
+    with standard_input(tmp_path / "text"):
+        status, out, err = main(*flags, "ascii", capsys=capsys)
     assert (status, out, err.count("\n")) == (2, "", 1) and "standard input" in err
 
 

@@ -1,0 +1,16 @@
+"""Worker processes that start fast."""
+
+import multiprocessing
+import sys
+
+
+def warm_context():
+    """The multiprocessing context for processes that compute: on Linux they are forked from one that has torch.
+
+    Else each would import torch, and torch's compiler with its first optimizer: four seconds of CPU time.
+    """
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch", "torch._dynamo"])
+    return context
