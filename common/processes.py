@@ -4,13 +4,13 @@ import multiprocessing
 import sys
 
 
-def warm_context():
-    """The multiprocessing context for processes that compute: on Linux they are forked from one that has torch.
+def warm_context(*modules):
+    """The multiprocessing context of processes that compute: on Linux, forked from one that has torch and `modules`.
 
     Else each would import torch, and torch's compiler with its first optimizer: four seconds of CPU time.
     """
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "torch._dynamo"])
+    context.set_forkserver_preload(["torch", "torch._dynamo", *modules])
     return context

@@ -1,11 +1,16 @@
 """How far a run is: a bar on a terminal, a plain line every few seconds anywhere else."""
 
 import sys
+import threading
 import time
 
 from tqdm import tqdm
 
 SECONDS_BETWEEN_LINES = 5
+
+# A bar belongs to one process. tqdm's own lock is for several, and of a worker that is killed it would leave a
+# semaphore, of which Python warns below the last line.
+tqdm.set_lock(threading.RLock())
 
 
 class Progress:

@@ -176,9 +176,8 @@ def run_points(folder, points, workers, total, stop, times=()):
         raise
     if pending:
         _kill_workers()
-        return False
     executor.shutdown()
-    return True
+    return not pending
 
 
 def _kill_workers():

@@ -6,7 +6,6 @@ a fork cannot give. `.ci/run` starts each part's scripts as a user does, and the
 """
 
 import atexit
-import multiprocessing
 import os
 import runpy
 import signal
@@ -17,10 +16,11 @@ from pathlib import Path
 
 import torch
 
+from common.processes import warm_context
+
 ROOT = Path(__file__).resolve().parents[1]
 
-warm = multiprocessing.get_context("forkserver")
-warm.set_forkserver_preload(["torch", "torch._dynamo", "matplotlib.pyplot", "tqdm"])
+warm = warm_context("matplotlib.pyplot")
 
 
 class Forked:
@@ -63,7 +63,7 @@ def _become(script, args, env, cwd, outputs):
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
-    torch.set_num_threads(1)
+    torch.set_num_threads(1)  # OMP_NUM_THREADS comes too late for this process
     sys.argv = [script, *args]
     sys.path[:] = [os.path.dirname(script), *(path for path in sys.path if path not in ("", str(ROOT)))]
     runpy.run_path(script, run_name="__main__")
