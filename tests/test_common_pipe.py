@@ -10,7 +10,7 @@ from tests.scripts import start
     [
         ("reproduce.py", "--full", "--list"),
         ("part3/generate.py", "--length", 100_000),
-        ("part3/generate.py", "--length", 1_200, "--num_samples", 60),
+        ("part3/generate.py", "--length", 1_200, "--num_samples", 100),
     ],
 )
 def test_a_reader_that_leaves_ends_it_without_a_word(command):
