@@ -214,7 +214,9 @@ def test_a_worker_that_is_killed_is_one_line(tmp_path):
         before, workers = workers, [worker for server in children(process.pid) for worker in children(server)]
     os.kill(workers[0], signal.SIGKILL)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 1 and "start the same command again" in err and "Traceback" not in err
+    assert process.returncode == 1 and "start the same command again" in err
+    # Python's pool itself may close a pipe twice (3.11, about one time in ten) and its thread prints that.
+    assert "Traceback" not in err or ("sweep.py" not in err and "Bad file descriptor" in err)
 
 
 def test_a_foreign_file_among_the_points_is_one_line(tmp_path):
