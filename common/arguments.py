@@ -20,6 +20,19 @@ class Parser(argparse.ArgumentParser):
     def error(self, message):
         self.exit(2, f"{self.prog}: error: {' '.join(str(message).split())}\n")
 
+    def settings(self, **changes):
+        """The default settings with these changes, a Namespace, for a caller that is no command line.
+
+        Raises TypeError for a name that is no flag. The values are taken as they are.
+        """
+        config = argparse.Namespace(
+            **{action.dest: action.default for action in self._actions if action.dest != "help"}
+        )
+        if unknown := changes.keys() - vars(config).keys():
+            raise TypeError(f"no such setting: {', '.join(sorted(unknown))}")
+        vars(config).update(changes)
+        return config
+
     def command(self, config, **changes):
         """The command line that gives the settings `config`, a Namespace, with `changes`: what is not default."""
         words = ["python", sys.argv[0]]
@@ -55,13 +68,13 @@ def positive_number(text):
     return value
 
 
-def number_between(low, high, low_too=False, high_too=False):
+def number_between(low, high, include_low=False, include_high=False):
     """An argument type: a number from low to high, the ends themselves only where said."""
 
     def parse(text):
         value = _number(text)
-        if not (low < value < high or (low_too and value == low) or (high_too and value == high)):
-            ends = f"{'from' if low_too else 'above'} {low} {'to' if high_too else 'and below'} {high}"
+        if not (low < value < high or (include_low and value == low) or (include_high and value == high)):
+            ends = f"{'from' if include_low else 'above'} {low} {'to' if include_high else 'and below'} {high}"
             raise argparse.ArgumentTypeError(f"{text!r} is not a number {ends}")
         return value
 
@@ -70,6 +83,8 @@ def number_between(low, high, low_too=False, high_too=False):
 
 def new_file(text):
     """An argument type: the path of a file that can be written, in a folder that is there."""
+    if Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is a folder, not a file")
     if not Path(text).resolve().parent.is_dir():
         raise argparse.ArgumentTypeError(f"{text!r}: there is no such folder")
     return text

@@ -42,14 +42,20 @@ def load_checkpoint(folder):
         try:
             state = read_checkpoint(path)
         except DamagedError as damage:
-            print(f"warning: {damage}; it is passed over", file=sys.stderr)
+            print(f"warning: {damage}; trying the one before it", file=sys.stderr)
             continue
         if path.name == PREVIOUS:
-            print(f"warning: going on from {path}", file=sys.stderr)
+            print(f"warning: resuming from {path}", file=sys.stderr)
         return state
     if paths:
         raise CheckpointError(f"no checkpoint in {folder} can be read; start anew with another output folder")
     return None
+
+
+def restore(parts, state):
+    """Give each of `parts`, {name: object with load_state_dict()}, the state that a checkpoint holds under its name."""
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
 
 
 def write_checkpoint(path, state, keep_previous_as=None):

@@ -1,28 +1,14 @@
-"""Which processor computes."""
+"""Which processor computes, on how many threads, with what memory, and how long it takes."""
 
+import ctypes
+import multiprocessing
 import os
+import statistics
+import time
 
 import torch
 
-
-def limit_threads():
-    """Compute on one CPU thread, unless OMP_NUM_THREADS in the environment says how many.
-
-    More threads change the order of sums, and so the numbers; and threads that wait for each other on a busy machine
-    make small models many times slower.
-    """
-    if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(1)
-
-
-def describe(device):
-    """A torch.device in words, for the first line of a benchmark."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type}, one thread"
-
-
-def cores():
-    """How many CPU cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # glibc's malloc.h
 
 
 def choose_device(name, needs_float64=False):
@@ -47,3 +33,83 @@ def choose_device(name, needs_float64=False):
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise ValueError(f"device {name!r} is not there: this machine or this torch has no MPS")
     return device
+
+
+def describe(device):
+    """A torch.device in words, for the first line of a benchmark."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type}, one thread"
+
+
+def cores():
+    """How many CPU cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def limit_threads():
+    """Compute on one CPU thread, unless OMP_NUM_THREADS in the environment says how many.
+
+    More threads change the order of sums, and so the numbers; and threads that wait for each other on a busy machine
+    make small models many times slower.
+    """
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1)
+
+
+def keep_freed_memory():
+    """Keep freed blocks for the next step; taking them from the system anew costs a page fault for each 4 KiB.
+
+    Without glibc nothing happens.
+    """
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return
+    mallopt(M_MMAP_MAX, 0)
+    mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def in_fresh_process(function, *args, keep_memory=False):
+    """What `function(*args)` returns in a new Python process on one thread, all of it picklable.
+
+    What ran before in a process changes how glibc treats the memory that is freed, so a benchmark that is to tell what
+    a user gets starts one for each state: as Python starts, or with freed memory kept (`keep_freed_memory`).
+    """
+    with multiprocessing.get_context("spawn").Pool(1, _prepare_benchmark, [keep_memory]) as pool:
+        return pool.apply(function, args)
+
+
+def timed(function, device):
+    """Seconds that one call takes: CPU time, or on a GPU wall time until the GPU is done."""
+    if device.type == "cpu":
+        start = time.process_time()
+        function()
+        return time.process_time() - start
+    torch.accelerator.synchronize(device)
+    start = time.perf_counter()
+    function()
+    torch.accelerator.synchronize(device)
+    return time.perf_counter() - start
+
+
+def in_turn(functions, rounds, device, after_round=lambda: None):
+    """Seconds of every round, {name: [seconds, ...]}, for functions {name: function} called one after the other.
+
+    Two rounds before the first are not counted: they fill the caches. `after_round` is called after each.
+    """
+    seconds = {name: [] for name in functions}
+    for _ in range(rounds + 2):
+        for name, function in functions.items():
+            seconds[name].append(timed(function, device))
+        after_round()
+    return {name: values[2:] for name, values in seconds.items()}
+
+
+def quartiles_of_ratio(numerators, denominators):
+    """Lower quartile, median and upper quartile over the rounds of one round's ratio: what slows one slows both."""
+    return statistics.quantiles((a / b for a, b in zip(numerators, denominators, strict=True)), n=4)
+
+
+def _prepare_benchmark(keep_memory):
+    torch.set_num_threads(1)
+    if keep_memory:
+        keep_freed_memory()

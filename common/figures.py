@@ -1,12 +1,11 @@
 """How the project's pictures look: for reading, in colour, in grey, and without a screen."""
 
+import functools
 import io
 
 import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from common.files import write_atomically
 
@@ -31,16 +30,29 @@ STYLE = {
 }
 
 
+def in_house_style(draw):
+    """Decorate a function that draws a figure: it draws in the house style, and nobody else's settings change."""
+
+    @functools.wraps(draw)
+    def drawn(*args, **options):
+        with matplotlib.rc_context(STYLE):
+            return draw(*args, **options)
+
+    return drawn
+
+
+@in_house_style
 def new_figure(rows=1, columns=1, width=8.0, height=3.4, **options):
-    """A figure of width × height inches in the house style, and its axes."""
-    plt.rcParams.update(STYLE)
-    return plt.subplots(rows, columns, figsize=(width, height), **options)
+    """A figure of width × height inches, and its axes; `options` are those of `Figure.subplots`."""
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)  # draws into memory: no screen is asked for
+    return figure, figure.subplots(rows, columns, **options)
 
 
+@in_house_style
 def save_figure(figure, path):
-    """Write the figure to `path`, PNG or PDF by its name, and close it; the same data give the same bytes."""
+    """Write the figure to `path`, PNG or PDF by its name; the same data give the same bytes."""
     buffer = io.BytesIO()
     kind = str(path).rsplit(".", 1)[-1]
     figure.savefig(buffer, format=kind, metadata={"CreationDate": None} if kind == "pdf" else {"Software": None})
-    plt.close(figure)
     write_atomically(path, buffer.getvalue())

@@ -1,7 +1,14 @@
-"""Files that are either the old ones or the new ones, never a half; and what to say when a disk is full."""
+"""Files that are either the old ones or the new ones, never a half; tables; and output that a reader may cut short."""
 
+import csv
+import glob
+import io
+import json
 import os
+import re
+import secrets
 import shutil
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,23 +16,32 @@ from pathlib import Path
 def write_atomically(path, content, keep_previous_as=None):
     """Write bytes, or text as UTF-8, beside `path`, bring it to the disk, rename it; a crash leaves the old or the new.
 
-    With `keep_previous_as`, the old file first moves there. Raises OSError, naming the path and the free space, for
-    example on a full disk; then nothing has changed and nothing half-written stays behind.
+    With `keep_previous_as`, the old file first moves there. Several processes may write one path: each has a file of
+    its own beside it, and the last to rename wins. Raises OSError, naming the path and the free space, for example on
+    a full disk; then nothing has changed and nothing half-written stays there.
     """
     path = Path(path)
-    beside = path.with_name(path.name + ".tmp")
+    beside = path.with_name(f"{path.name[:200]}.{secrets.token_hex(4)}.tmp")
     try:
-        with _free_space_told(path), open(beside, "wb") as file:
+        with _free_space_told(path), open(beside, "xb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         if keep_previous_as is not None and path.exists():
             os.replace(path, keep_previous_as)
         os.replace(beside, path)
-    except OSError:
+    except BaseException:
         beside.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def remove_half_written(path):
+    """Remove what writers of `path` that were killed have left beside it; no other may be writing it now."""
+    path = Path(path)
+    for beside in path.parent.glob(f"{glob.escape(path.name)}.*.tmp"):
+        if re.fullmatch(r"[0-9a-f]{8}", beside.name.removeprefix(f"{path.name}.").removesuffix(".tmp")):
+            beside.unlink(missing_ok=True)
 
 
 def append_line(path, line):
@@ -36,18 +52,86 @@ def append_line(path, line):
         os.fsync(file.fileno())
 
 
+def write_table(path, columns, rows):
+    """Write a CSV file, atomically: names of its columns, and rows, a sequence of values each; None is left empty."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([columns, *rows])
+    write_atomically(path, text.getvalue())
+
+
+def read_table(path, columns, made_by):
+    """Rows of a CSV file, a list of dicts.
+
+    Args:
+        columns: {name: type} of the columns that are wanted, a type being a function of the field's text; others are
+            left out.
+        made_by: the script that writes such tables, for the message.
+
+    Raises ValueError, naming the path, for a table without these columns or without rows, OSError as `open` does.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = [{name: read(row[name]) for name, read in columns.items()} for row in csv.DictReader(file)]
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise ValueError(f"{path} is not a table of {made_by}") from error
+    if not rows:
+        raise ValueError(f"{path} holds no rows")
+    return rows
+
+
+def write_records(path, records):
+    """Write a CSV file, atomically, with a row for each of `records`, dicts of plain values that may be nested.
+
+    Text stands as it is, everything else as JSON, and what is None or not there is an empty cell.
+    """
+    columns = dict.fromkeys(name for record in records for name in record)
+    write_table(path, columns, [[_cell(record.get(name)) for name in columns] for record in records])
+
+
+def read_records(path):
+    """What `write_records` wrote, a list of dicts, empty cells left out. Raises OSError as `open` does."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return [{name: _value(cell) for name, cell in row.items() if cell} for row in csv.DictReader(file)]
+
+
+@contextmanager
+def ignore_broken_pipe():
+    """Print within it: if the reader of standard output has left, as `head` does, the rest is dropped silently."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at its end
+
+
 @contextmanager
 def _free_space_told(path):
     try:
         yield
     except OSError as error:
-        free = shutil.disk_usage(Path(path).parent).free
-        raise OSError(error.errno, f"{error.strerror} ({free:,} bytes are free there)", str(path)) from error
+        parent = Path(path).parent
+        free = f" ({shutil.disk_usage(parent).free:,} bytes are free there)" if parent.is_dir() else ""
+        raise OSError(error.errno, f"{error.strerror}{free}", str(path)) from error
+
+
+def _cell(value):
+    return value if isinstance(value, str) or value is None else json.dumps(value)
+
+
+def _value(cell):
+    try:
+        return json.loads(cell)
+    except ValueError:
+        return cell
 
 
 def _sync_folder(folder):
     """Make a rename last through a power cut, where the system can."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:  # Windows opens no folders
+        return
     try:
         os.fsync(descriptor)
     except OSError:  # some network file systems refuse it; the rename itself is done

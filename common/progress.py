@@ -8,9 +8,16 @@ from tqdm import tqdm
 
 SECONDS_BETWEEN_LINES = 5
 
-# A bar belongs to one process. tqdm's own lock is for several, and of a worker that is killed it would leave a
-# semaphore, of which Python warns below the last line.
-tqdm.set_lock(threading.RLock())
+
+class _Bar(tqdm):
+    """A bar that belongs to one process.
+
+    tqdm's own lock is for several, and of a worker that is killed it would leave a semaphore, of which Python warns
+    below the last line.
+    """
+
+
+_Bar.set_lock(threading.RLock())  # of this class alone: other users of tqdm keep theirs
 
 
 class Progress:
@@ -19,7 +26,7 @@ class Progress:
     def __init__(self, total, done=0, unit="step", show=True):
         bar = show and sys.stderr.isatty()
         self.lines = show and not bar
-        self.bar = tqdm(total=total, initial=done, unit=unit, dynamic_ncols=True, disable=not bar)
+        self.bar = _Bar(total=total, initial=done, unit=unit, dynamic_ncols=True, disable=not bar)
         self.total, self.done, self.unit = total, done, unit
         self.done_before, self.started = done, time.monotonic()
         self.said, self.note = self.started, ""
@@ -31,7 +38,7 @@ class Progress:
         self.bar.close()
 
     def advance(self, note=None, by=1):
-        """So many steps are done; `note`, if given, is shown behind the count from now on."""
+        """So many steps are done; `note`, if given, is shown after the count from now on."""
         self.done += by
         if note is not None:
             self.note = note

@@ -17,13 +17,13 @@ if not __package__:  # run as `python part1/benchmark.py`: import from the check
 
 import torch
 import torch.nn.functional as F
+from common.timing import in_turn, quartiles_of_ratio
 from torch import nn
 
 from common.arguments import Parser, new_file, whole_number
 from common.device import choose_device, describe
 from common.files import write_atomically
 from common.progress import Progress
-from common.timing import in_turn, quartiles_of_ratio
 from part1.dataset import PalindromeDataset, encode
 from part1.lstm import LSTM
 from part1.train import OPTIMIZERS

@@ -6,10 +6,9 @@ import sys
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, get_worker_info
 
 HELD_OUT = 0.1  # share of the left halves kept out of training
-POOL = 2**16  # digits of palindromes made at once: a batch from the pool costs a tenth of one made alone
 
 
 class PalindromeDataset(Dataset):
@@ -33,24 +32,22 @@ class PalindromeDataset(Dataset):
     def __init__(self, seq_length, seed=0, held_out=False):
         if seq_length < 2:
             raise ValueError(
-                f"seq_length {seq_length}: a palindrome has at least 2 digits here, T - 1 to read, 1 to say"
+                f"seq_length {seq_length}: a palindrome has at least 2 digits here, 1 to read, 1 to predict"
             )
         self.seq_length = seq_length
         self.held_out = held_out
         self.nothing_held_out = seq_length <= 3
-        self.rng = np.random.default_rng([seed, held_out])
-        self._fill_pool(0)
+        self.entropy = [seed, int(held_out)]
+        self.rng = np.random.default_rng(self.entropy)
+        self._worker_seed = None
 
     def generate_palindrome(self):
         """One random palindrome: (T,) int64 tensor of digits."""
         return self.generate_palindromes(1)[0]
 
     def generate_palindromes(self, count):
-        """`count` random palindromes: (count, T) int64 tensor of digits, not to be written to."""
-        if self._used + count > len(self._pool):
-            self._fill_pool(max(count, POOL // self.seq_length))
-        self._used += count
-        return self._pool[self._used - count : self._used]
+        """`count` random palindromes: (count, T) int64 tensor of digits."""
+        return draw_palindromes(self.rng, count, self.seq_length, self.held_out)
 
     def every_palindrome(self):
         """Each palindrome of this set once, in order: (N, T). For short ones only: N grows as 10^⌈T/2⌉."""
@@ -68,7 +65,14 @@ class PalindromeDataset(Dataset):
         return [self.batch(batch_size)]
 
     def __getitem__(self, index):
-        """A random palindrome, whatever the index: digits (T - 1,) and target (), int64."""
+        """A random palindrome, whatever the index: digits (T - 1,) and target (), int64.
+
+        In a DataLoader each worker draws a stream of its own, another one in every pass.
+        """
+        worker = get_worker_info()
+        if worker is not None and worker.seed != self._worker_seed:
+            self._worker_seed = worker.seed  # of this worker and this pass
+            self.rng = np.random.default_rng([*self.entropy, worker.seed])
         palindrome = self.generate_palindrome()
         return palindrome[:-1], palindrome[-1]
 
@@ -77,18 +81,11 @@ class PalindromeDataset(Dataset):
         return sys.maxsize
 
     def state_dict(self):
-        """Position in the random stream, plain values: where the pool's stream began, its size, and what was used."""
-        return {"rng": self._rng_before_pool, "pool": len(self._pool), "used": self._used}
+        """Position in the random stream, plain values."""
+        return {"rng": self.rng.bit_generator.state}
 
     def load_state_dict(self, state):
         self.rng.bit_generator.state = state["rng"]
-        self._fill_pool(state["pool"])
-        self._used = state["used"]
-
-    def _fill_pool(self, count):
-        """Make `count` palindromes to take batches from; what was left of the last pool is dropped."""
-        self._rng_before_pool = self.rng.bit_generator.state
-        self._pool, self._used = draw_palindromes(self.rng, count, self.seq_length, self.held_out), 0
 
 
 def draw_palindromes(rng, count, seq_length, held_out=False):

@@ -18,11 +18,11 @@ if not __package__:  # run as `python part1/long_sequences.py`: import from the 
 
 import torch
 import torch.nn.functional as F
+from common.memory import keep_freed_memory, return_freed_memory
+from common.processes import warm_context
 
 from common.arguments import Parser, new_file, whole_number
 from common.files import write_atomically
-from common.memory import keep_freed_memory, return_freed_memory
-from common.processes import warm_context
 from common.progress import Progress
 from part1.dataset import PalindromeDataset, encode
 from part1.train import MODELS, OPTIMIZERS

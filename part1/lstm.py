@@ -1,11 +1,9 @@
 """A long short-term memory network (Hochreiter & Schmidhuber 1997; Gers et al. 2000) from Parameters and products."""
 
-import math
-
 import torch
 from torch import nn
 
-INITS = ("default", "zero_bias", "chrono")
+from part1 import init
 
 
 class LSTM(nn.Module):
@@ -23,70 +21,37 @@ class LSTM(nn.Module):
         input_dim: D, numbers per time step.
         num_hidden: H, units.
         num_classes: K, logits.
-        init: "default"    every weight uniform in ±1/√H, biases 0, but the forget gate's 1, so that it starts
-                           open (Gers et al. 2000; Jozefowicz et al. 2015);
-              "zero_bias"  the same with the forget gate's bias 0;
-              "chrono"     b_f = log U(1, max_length - 1), b_i = -b_f: half-lives spread up to max_length
-                           (Tallec & Ollivier 2018).
-        max_length: time steps that chrono shall bridge, at least 3; the others do not use it.
 
-    Raises ValueError for an `init` that is not listed, and for chrono without a `max_length` of at least 3.
+    Its first weights are those of `init.open_forget_gate`; part1/init.py has others.
     """
 
-    def __init__(self, input_dim, num_hidden, num_classes, init="default", max_length=None):
+    def __init__(self, input_dim, num_hidden, num_classes):
         super().__init__()
-        if init not in INITS:
-            raise ValueError(f"init {init!r} makes no sense for the LSTM: choose from {', '.join(INITS)}")
-        if init == "chrono" and (max_length is None or max_length < 3):
-            raise ValueError(f"init 'chrono' needs a length of at least 3 steps to bridge, not {max_length}")
         D, H, K = input_dim, num_hidden, num_classes
 
         def gate():
-            return (
-                nn.Parameter(torch.empty(H, D)),
-                nn.Parameter(torch.empty(H, H)),
-                nn.Parameter(torch.zeros(H)),
-            )
+            return (nn.Parameter(torch.empty(size)) for size in ((H, D), (H, H), (H,)))
 
         self.W_gx, self.W_gh, self.b_g = gate()
         self.W_ix, self.W_ih, self.b_i = gate()
         self.W_fx, self.W_fh, self.b_f = gate()
         self.W_ox, self.W_oh, self.b_o = gate()
-        self.W_ph = nn.Parameter(torch.empty(K, H))
-        self.b_p = nn.Parameter(torch.zeros(K))
+        self.W_ph, self.b_p = (nn.Parameter(torch.empty(size)) for size in ((K, H), (K,)))
+        init.open_forget_gate(self)
 
-        for W in self.parameters():
-            if W.dim() == 2:
-                nn.init.uniform_(W, -1 / math.sqrt(H), 1 / math.sqrt(H))
-        if init == "default":
-            nn.init.ones_(self.b_f)
-        elif init == "chrono":
-            with torch.no_grad():
-                self.b_f.uniform_(1, max_length - 1).log_()
-                self.b_i.copy_(-self.b_f)
-
-    def joined(self):
-        """The four gates' parameters on top of each other: W_x (4H, D), W_h (4H, H), b (4H, 1)."""
-        W_x = torch.cat([self.W_gx, self.W_ix, self.W_fx, self.W_ox])
-        W_h = torch.cat([self.W_gh, self.W_ih, self.W_fh, self.W_oh])
-        b = torch.cat([self.b_g, self.b_i, self.b_f, self.b_o])
-        return W_x, W_h, b[:, None]
-
-    @staticmethod
-    def gates(x_t, h, joined):
-        """Equations 4-7 for columns: x_t (D, B), h (H, B) or None for zeros; returns g, i, f, o (H, B)."""
-        W_x, W_h, b = joined
-        a = torch.addmm(b, W_x, x_t)  # (4H, B)
-        if h is not None:
-            a.addmm_(W_h, h)
-        g, i, f, o = a.chunk(4)
-        return g.tanh(), i.sigmoid(), f.sigmoid(), o.sigmoid()
+    def gates(self, a_g, a_i, a_f, a_o):
+        """Equations 4-7 of the four sums in their brackets, each (H, B); returns g, i, f, o."""
+        g = a_g.tanh()  # (4)
+        i = a_i.sigmoid()  # (5)
+        f = a_f.sigmoid()  # (6)
+        o = a_o.sigmoid()  # (7)
+        return g, i, f, o
 
     def step(self, x_t, h, c, joined):
-        """Equations 4-9 for columns: x_t (D, B), h and c (H, B), or None for zeros; returns h, c (H, B)."""
-        g, i, f, o = self.gates(x_t, h, joined)
-        c = g * i if c is None else g * i + c * f
-        h = c.tanh() * o
+        """Equations 4-9 for columns: x_t (D, B), h and c (H, B), parameters as `joined()` gives them; returns h, c."""
+        g, i, f, o = self.gates(*self.sums(x_t, h, joined))
+        c = g * i + c * f  # (8)
+        h = c.tanh() * o  # (9)
         return h, c
 
     def forward(self, x, state=None, return_states=False):
@@ -94,10 +59,7 @@ class LSTM(nn.Module):
 
         With `return_states` also every state, (h, c), each (B, T, H). Raises ValueError if x is not (B, T ≥ 1, D).
         """
-        if x.dim() != 3 or x.shape[1] == 0 or x.shape[2] != self.W_gx.shape[1]:
-            raise ValueError(f"x has shape {tuple(x.shape)}, expected (B, T ≥ 1, {self.W_gx.shape[1]})")
-        # States are columns, as the equations have them: gates are then contiguous rows, the fastest layout.
-        h, c = (None, None) if state is None else (state[0].T, state[1].T)  # (H, B)
+        h, c = self.first_state(x, state)
         joined = self.joined()
         states = []
         for x_t in x.permute(1, 2, 0).contiguous():  # (D, B)
@@ -105,7 +67,29 @@ class LSTM(nn.Module):
             if return_states:
                 states.append((h, c))
 
-        p = h.T @ self.W_ph.T + self.b_p  # (B, K)
+        p = torch.addmm(self.b_p, h.T, self.W_ph.T)  # (10) as rows, (B, K)
         if not return_states:
             return p
         return p, tuple(torch.stack(s).permute(2, 0, 1) for s in zip(*states, strict=True))
+
+    def first_state(self, x, state=None):
+        """h_0 and c_0 as columns (H, B) for x (B, T, D); ValueError if x is not of that shape."""
+        if x.dim() != 3 or x.shape[1] == 0 or x.shape[2] != self.W_gx.shape[1]:
+            raise ValueError(f"x has shape {tuple(x.shape)}, expected (B, T ≥ 1, {self.W_gx.shape[1]})")
+        # States are columns, as the equations have them: gates are then contiguous rows, the fastest layout.
+        if state is None:
+            zeros = x.new_zeros(len(self.b_g), len(x))
+            return zeros, zeros
+        return state[0].T, state[1].T
+
+    def joined(self):
+        """The four gates' parameters as one matrix [W_x b W_h] (4H, D + 1 + H): one product a step instead of eight."""
+        W_x = torch.cat([self.W_gx, self.W_ix, self.W_fx, self.W_ox])
+        W_h = torch.cat([self.W_gh, self.W_ih, self.W_fh, self.W_oh])
+        b = torch.cat([self.b_g, self.b_i, self.b_f, self.b_o])
+        return torch.cat([W_x, b[:, None], W_h], dim=1)
+
+    @staticmethod
+    def sums(x_t, h, joined):
+        """W_x x_t + b + W_h h_{t-1} of the four gates g, i, f, o, each (H, B)."""
+        return (joined @ torch.cat([x_t, torch.ones_like(x_t[:1]), h])).chunk(4)

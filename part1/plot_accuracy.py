@@ -14,7 +14,7 @@ if not __package__:  # run as `python part1/plot_accuracy.py`: import from the c
 
 from common.arguments import Parser
 from common.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, new_figure, save_figure
-from part1.frontier import SOLVED
+from part1.experiments.frontier import SOLVED
 
 ROOT = Path(__file__).resolve().parents[1]
 INPUTS = {1: "raw digits", 10: "one-hot digits"}

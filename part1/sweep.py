@@ -1,9 +1,10 @@
-"""Accuracy against length: train every point of a grid of settings, and keep one small file for each.
+"""Accuracy against length: train every point of a grid of settings, and collect the results in one table.
 
 python part1/sweep.py --model_type RNN LSTM --input_length 4 7 10 --seed 0 1 2
 
-The flags below take several values; any other flag of part1/train.py is taken too and holds for every point. Points
-that are finished are skipped, so the same command started again completes what is missing.
+The flags below take several values; any other flag of part1/train.py is taken too and holds for every point. While it
+runs, each finished point is a small file in the output folder; when it ends they become rows of the folder's
+points.csv. Points that are finished are skipped, so the same command started again completes what is missing.
 """
 
 import itertools
@@ -25,15 +26,16 @@ import torch
 
 from common.arguments import Parser, whole_number
 from common.device import choose_device, cores
-from common.ending import DivergedError
-from common.files import write_atomically
-from common.processes import warm_context
+from common.files import read_records, write_atomically, write_records
 from common.progress import Progress
-from common.stop import StopFlag
+from common.run_folder import lock_folder
+from common.training import DivergedError, StopFlag
 from part1 import train
 from part1.dataset import PalindromeDataset
 
 ROOT = Path(__file__).resolve().parents[1]
+POINTS = "points.csv"
+VARIED = ("model_type", "input_length", "input_dim", "init", "learning_rate", "seed")  # by the grid
 
 
 def shard(text):
@@ -69,51 +71,78 @@ def build_parser():
 
 def grid_points(sweep, flags):
     """The settings of every point, Namespaces of part1/train.py, none twice; ends with a line if one makes no sense."""
-    names = ("seed", "input_length", "model_type", "input_dim", "init", "learning_rate")
     parser = train.build_parser()
     points = {}
-    for values in itertools.product(*(getattr(sweep, name) for name in names)):
-        words = [word for name, value in zip(names, values, strict=True) for word in (f"--{name}", value)]
+    for values in itertools.product(*(getattr(sweep, name) for name in ("seed", *VARIED[:-1]))):
+        words = [
+            word for pair in zip(("seed", *VARIED[:-1]), values, strict=True) for word in (f"--{pair[0]}", pair[1])
+        ]
         point = parser.parse_args(words + flags)
         if point.resume:
             parser.error("--resume is not for a sweep: points that are finished are skipped anyway")
         try:
             choose_device(point.device)
-            train.build_model(point)
-            train.build_training_set(point)
+            train.check(point)
         except ValueError as error:
             parser.error(error)
-        points[point_file("", point)] = point
+        points[name_of(vars(point))] = point
     return [*points.values()]
 
 
-def point_file(folder, point):
-    """The file of a point: its name holds what the grid varies."""
-    name = (
-        f"{point.model_type}_length{point.input_length}_dim{point.input_dim}_{point.init}"
-        f"_lr{point.learning_rate:g}_seed{point.seed}.json"
-    )
-    return Path(folder) / name
+def name_of(settings):
+    """The name of a point with these settings, a dict: what the grid varies."""
+    cell, length, dim, init, rate, seed = (settings[name] for name in VARIED)
+    return f"{cell}_length{length}_dim{dim}_{init}_lr{rate:g}_seed{seed}"
 
 
-def is_finished(folder, point, times=()):
-    """Whether the point's file is there. Raises ValueError if it is of other settings, or was not tested at `times`."""
-    path = point_file(folder, point)
-    if not path.exists():
+def read_points(folder):
+    """The finished points in a sweep's folder, {name: settings and result, a dict}: the table's, and those beside it.
+
+    Raises ValueError, naming the file, if one is something else; OSError if it cannot be read.
+    """
+    folder, points = Path(folder), {}
+    for path in [folder / POINTS, *sorted(folder.glob("*_seed*.json"))]:
+        try:
+            if path.name != POINTS:
+                records = [json.loads(path.read_text(encoding="utf-8"))]
+            else:
+                records = read_records(path) if path.exists() else []
+            points |= {name_of(record): record for record in records}
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path} holds no point of part1/sweep.py") from error
+    return points
+
+
+def collect_points(folder, names):
+    """Move the files of the points called `names` into the folder's table. Raises ValueError, OSError as `read_points`.
+
+    Tasks of an array may do so at the same time: a lock lets in one after the other.
+    """
+    table = Path(folder) / POINTS
+    with lock_folder(table.parent):
+        points = read_points(folder)
+        kept = {*names, *map(name_of, read_records(table) if table.exists() else [])}
+        rows = [record for name, record in points.items() if name in kept]
+        write_records(table, sorted(rows, key=lambda record: [record[name] for name in VARIED]))
+        for name in names:
+            (table.parent / f"{name}.json").unlink(missing_ok=True)
+
+
+def is_finished(finished, point, times=()):
+    """Whether a point is among the `finished`. Raises ValueError if with other settings, or not tested at `times`."""
+    found, wanted = finished.get(name_of(vars(point))), train.settings_of(point)
+    if found is None:
         return False
-    content = json.loads(path.read_text())
-    found, wanted = content["settings"], train.settings_of(point)
     different = [
         f"{name} {found.get(name)!r}, not {wanted[name]!r}" for name in wanted if found.get(name) != wanted[name]
     ]
     different += [
         f"no accuracy at length {n * point.input_length}"
         for n in times
-        if str(n * point.input_length) not in content["result"].get("accuracy_beyond", {})
-        and "diverged" not in content["result"]
+        if str(n * point.input_length) not in found.get("accuracy_beyond", {}) and "diverged" not in found
     ]
     if different:
-        raise ValueError(f"{path} has {'; '.join(different)}: name another --output_dir")
+        raise ValueError(f"{name_of(vars(point))} is there with {'; '.join(different)}: name another --output_dir")
     return True
 
 
@@ -128,19 +157,29 @@ def accuracy_beyond(model, point, times):
 
 def run_point(folder, point, times=()):
     """Train one point and write its file; a point that diverges is finished too, without an accuracy."""
-    torch.manual_seed(point.seed)
     model = train.build_model(point)
     try:
-        result = train.train(point, show=False, model=model)
+        result = train.train(point, model, train.build_training_set(point), show=False)
         if times:
             result["accuracy_beyond"] = accuracy_beyond(model, point, times)
     except DivergedError as error:
-        result = {"accuracy": None, "diverged": str(error)}
-    device = str(choose_device(point.device))
-    settings = train.settings_of(point)
-    content = {"settings": settings, "result": result, "torch": torch.__version__, "computed_on": device}
-    write_atomically(point_file(folder, point), json.dumps(content, indent=1) + "\n")
+        result = {"diverged": str(error)}
+    made = {"torch": torch.__version__, "computed_on": str(choose_device(point.device))}
+    record = {**train.settings_of(point), **result, **made}
+    write_atomically(Path(folder) / f"{name_of(record)}.json", json.dumps(record, indent=1) + "\n")
     return result
+
+
+def warm_context(*modules):
+    """The multiprocessing context of processes that compute: on Linux, forked from one that has torch and `modules`.
+
+    Else each would import torch, and torch's compiler with its first optimizer: four seconds of CPU time.
+    """
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch", "torch._dynamo", *modules])
+    return context
 
 
 def _start_worker():
@@ -170,7 +209,7 @@ def run_points(folder, points, workers, total, stop, times=()):
                 for future in done:
                     point, result = pending.pop(future), future.result()
                     note = result.get("diverged") or f"accuracy {result['accuracy']:.4f} after {result['steps']} steps"
-                    progress.advance(f"{point_file(folder, point).stem}: {note}")
+                    progress.advance(f"{name_of(vars(point))}: {note}")
     except BaseException:
         _kill_workers()
         raise
@@ -190,14 +229,15 @@ def main(argv=None):
     parser = build_parser()
     sweep, flags = parser.parse_known_args(argv)
     folder = Path(sweep.output_dir)
-    part, parts = sweep.shard
-    points = grid_points(sweep, flags)[part::parts]
+    index, count = sweep.shard
+    points = grid_points(sweep, flags)[index::count]
     try:
-        finished = [is_finished(folder, point, sweep.times) for point in points]
+        known = read_points(folder)
+        finished = [is_finished(known, point, sweep.times) for point in points]
         missing = [point for point, there in zip(points, finished, strict=True) if not there]
         if sweep.dry_run:
             for point, there in zip(points, finished, strict=True):
-                print(f"{point_file(folder, point).stem}  {'finished' if there else 'missing'}")
+                print(f"{name_of(vars(point))}  {'finished' if there else 'missing'}")
             return
         folder.mkdir(parents=True, exist_ok=True)
     except (ValueError, OSError) as error:
@@ -206,13 +246,15 @@ def main(argv=None):
     stop = StopFlag()
     try:
         complete = run_points(folder, missing, sweep.workers, len(points), stop, sweep.times)
-    except (OSError, BrokenExecutor) as error:
-        print(f"{error}; the points that are finished are kept, start the same command again to go on", file=sys.stderr)
+        if complete:
+            collect_points(folder, [name_of(vars(point)) for point in points])
+    except (OSError, ValueError, BrokenExecutor) as error:
+        print(f"{error}; finished points are kept: start the same command again to continue", file=sys.stderr)
         sys.exit(1)
     if not complete:
-        print(f"stopped by {stop.signal.name}: start the same command again to go on", file=sys.stderr)
+        print(f"stopped by {stop.signal.name}: start the same command again to continue", file=sys.stderr)
         sys.exit(stop.exit_status)
-    print(f"{len(points)} points in {folder}, {len(missing)} of them new")
+    print(f"{len(points)} points in {folder / POINTS}, {len(missing)} of them new")
 
 
 if __name__ == "__main__":

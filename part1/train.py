@@ -1,10 +1,10 @@
-"""Train a vanilla RNN or an LSTM to say the last digit of a palindrome.
+"""Train a vanilla RNN or an LSTM to predict the last digit of a palindrome.
 
 python part1/train.py --model_type LSTM --input_length 10
 """
 
-import math
 import sys
+from functools import partial
 from pathlib import Path
 
 if not __package__:  # run as `python part1/train.py`: import from the checkout, not from part1/
@@ -15,13 +15,12 @@ import torch.nn.functional as F
 from torch import nn
 
 from common.arguments import Parser, positive_number, whole_number
-from common.clock import Clock
+from common.checkpoint import restore
 from common.device import choose_device
-from common.ending import DivergedError, run_to_the_end
-from common.memory import keep_freed_memory
 from common.progress import Progress
 from common.run_folder import RunFolder
-from common.stop import StopFlag
+from common.training import Clock, StopFlag, check_finite, run_to_the_end
+from part1 import init
 from part1.curriculum import Curriculum
 from part1.dataset import PalindromeDataset, encode
 from part1.lstm import LSTM
@@ -35,15 +34,7 @@ OPTIMIZERS = {
     "momentum": lambda parameters, lr: torch.optim.SGD(parameters, lr=lr, momentum=0.9, foreach=True),
     "adam": lambda parameters, lr: torch.optim.Adam(parameters, lr=lr, foreach=True),
 }
-COLUMNS = (
-    "step",
-    "train_loss",
-    "heldout_loss",
-    "heldout_accuracy",
-    "grad_norm",
-    "cpu_seconds",
-    "wall_seconds",
-)
+COLUMNS = ("step", "train_loss", "heldout_loss", "heldout_accuracy", "grad_norm", "cpu_seconds", "wall_seconds")
 CONVERGED = 0.999  # held-out accuracy that counts as solved
 EVALUATION, FINAL_EVALUATION = 1_000, 10_000  # held-out palindromes drawn each time
 
@@ -56,14 +47,14 @@ def build_parser():
         "--input_length",
         type=whole_number(1, 100_000),
         default=10,
-        help="digits that are read, T - 1: the palindrome has one more, which is to be said",
+        help="digits that are read, T - 1: the palindrome has one more, which is to be predicted",
     )
     model.add_argument("--input_dim", type=int, choices=(1, 10), default=1, help="1: a raw digit, 10: one-hot")
     model.add_argument("--num_classes", type=whole_number(10, 100_000), default=10, help="logits, one per digit")
-    model.add_argument("--num_hidden", type=whole_number(1, 10_000), default=128, help="units")
+    model.add_argument("--num_hidden", type=whole_number(1, 10_000), default=128, help="hidden units")
     model.add_argument(
         "--init",
-        choices=("default", "zero_bias", "chrono", "orthogonal", "identity", "latch"),
+        choices=dict.fromkeys(name for names in init.INITS.values() for name in names),
         default="default",
         help="first weights; zero_bias and chrono are for the LSTM, orthogonal, identity and latch for the RNN",
     )
@@ -76,26 +67,38 @@ def build_parser():
     add_training_flags(training, "palindromes", "rmsprop")
     output = parser.add_argument_group("output")
     output.add_argument("--output_dir", help="run folder; none: a new numbered one under results/part1")
-    output.add_argument("--resume", action="store_true", help="go on with the run in --output_dir, if there is one")
+    output.add_argument("--resume", action="store_true", help="resume the run in --output_dir, if there is one")
     return parser
 
 
 def add_training_flags(group, sequences, optimizer):
     """The flags of the training loop, which part 2 shares: what is drawn, in words, and the update rule by default."""
-    group.add_argument("--batch_size", type=whole_number(1, 1_000_000), default=128, help=f"{sequences} a step")
+    group.add_argument("--batch_size", type=whole_number(1, 1_000_000), default=128, help=f"{sequences} per update")
     group.add_argument("--optimizer", choices=OPTIMIZERS, default=optimizer, help="update rule")
-    group.add_argument("--learning_rate", type=positive_number, default=0.001, help="its step size")
-    group.add_argument("--train_steps", type=whole_number(1, 10**9), default=10_000, help="updates at the most")
-    group.add_argument("--max_norm", type=positive_number, default=10.0, help="longest gradient, by clipping")
-    group.add_argument("--eval_every", type=whole_number(1, 10**9), default=50, help="updates per evaluation")
+    group.add_argument("--learning_rate", type=positive_number, default=0.001, help="step size of the update rule")
+    group.add_argument("--train_steps", type=whole_number(1, 10**9), default=10_000, help="updates at most")
+    group.add_argument("--max_norm", type=positive_number, default=10.0, help="clip gradients to this norm")
+    group.add_argument("--eval_every", type=whole_number(1, 10**9), default=50, help="updates between evaluations")
     group.add_argument(
         "--patience",
         type=whole_number(0, 10**9),
         default=5,
-        help=f"stop after so many evaluations running with {CONVERGED} held-out accuracy; 0: never",
+        help=f"stop after so many consecutive evaluations with {CONVERGED} held-out accuracy; 0: never",
     )
-    group.add_argument("--seed", type=whole_number(0, 2**63 - 1), default=0, help=f"of weights and {sequences}")
+    group.add_argument("--seed", type=whole_number(0, 2**63 - 1), default=0, help=f"seed of weights and {sequences}")
     group.add_argument("--device", default="auto", help="auto (cuda, then mps, then cpu), cpu, cuda, cuda:1, mps")
+
+
+def settings(**changes):
+    """The default settings with these changes, a Namespace: `settings(model_type="LSTM", input_dim=10)`."""
+    return build_parser().settings(**changes)
+
+
+def check(config):
+    """Raise ValueError for settings that contradict each other."""
+    init.check(config.model_type, config.init, config.input_length)
+    if config.curriculum and config.batch_size < 2:
+        raise ValueError(f"--batch_size {config.batch_size}: a curriculum's batch has two halves, so at least 2")
 
 
 def settings_of(config):
@@ -104,28 +107,24 @@ def settings_of(config):
 
 
 def prepare_process():
-    """Make this process compute as fast as it can at these sizes, however long the sequences are."""
+    """Make this process compute as fast as it can at these sizes."""
     # 128 × 128 products are too small to share: one thread is the fastest, and cores do not change the numbers.
     torch.set_num_threads(1)
     # A gradient that vanishes passes through numbers below 1e-38, which take the processor many times longer.
     torch.set_flush_denormal(True)
-    keep_freed_memory()
 
 
 def build_model(config):
-    """The cell of the settings, with freshly drawn weights. Raises ValueError for an init that is not the cell's."""
-    model = MODELS[config.model_type]
-    return model(config.input_dim, config.num_hidden, config.num_classes, config.init, max_length=config.input_length)
+    """The cell of the settings, its weights drawn from their seed. Raises ValueError as `init.change` does."""
+    torch.manual_seed(config.seed)
+    model = MODELS[config.model_type](config.input_dim, config.num_hidden, config.num_classes)
+    init.change(model, config.model_type, config.init, config.input_length)
+    return model
 
 
 def build_training_set(config):
-    """The palindromes to train on: all of one length, or of the lengths of a curriculum.
-
-    Raises ValueError for a batch that cannot be halved, as a curriculum does.
-    """
+    """The palindromes to train on: all of one length, or of the lengths of a curriculum."""
     if config.curriculum:
-        if config.batch_size < 2:
-            raise ValueError(f"--batch_size {config.batch_size}: a curriculum's batch has two halves, so at least 2")
         return Curriculum(config.input_length, config.seed)
     return PalindromeDataset(config.input_length + 1, config.seed)
 
@@ -135,125 +134,105 @@ def evaluate(model, digits, target, input_dim):
     """Mean cross-entropy in nats and accuracy, 0 to 1, on digits (N, T - 1) and their targets (N,)."""
     device = next(model.parameters()).device
     loss, correct = 0.0, 0
-    part = max(1, min(1_000, 2_000_000 // digits.shape[1]))  # palindromes at once: bounds the memory for long ones
-    for digits_part, target_part in zip(digits.split(part), target.split(part), strict=True):
-        logits = model(encode(digits_part.to(device), input_dim))  # (B, K)
-        target_part = target_part.to(device)
-        loss += F.cross_entropy(logits, target_part, reduction="sum").item()
-        correct += (logits.argmax(dim=1) == target_part).sum().item()
+    chunk = max(1, min(1_000, 2_000_000 // digits.shape[1]))  # palindromes at once: bounds the memory for long ones
+    for digits_chunk, target_chunk in zip(digits.split(chunk), target.split(chunk), strict=True):
+        logits = model(encode(digits_chunk.to(device), input_dim))  # (B, K)
+        target_chunk = target_chunk.to(device)
+        loss += F.cross_entropy(logits, target_chunk, reduction="sum").item()
+        correct += (logits.argmax(dim=1) == target_chunk).sum().item()
     return loss / len(target), correct / len(target)
 
 
-def held_out_palindromes(dataset, count):
-    """`count` random held-out palindromes, or each once where there are few (T ≤ 6): digits, targets."""
+def held_out_score(model, dataset, count, input_dim):
+    """Accuracy, 0 to 1, and loss in nats on `count` random palindromes of a held-out set, or on each where T ≤ 6."""
     if dataset.seq_length > 6:
-        return dataset.batch(count)
-    palindromes = dataset.every_palindrome()
-    return palindromes[:, :-1], palindromes[:, -1]
+        digits, target = dataset.batch(count)
+    else:
+        palindromes = dataset.every_palindrome()
+        digits, target = palindromes[:, :-1], palindromes[:, -1]
+    loss, accuracy = evaluate(model, digits, target, input_dim)
+    return {"accuracy": accuracy, "loss": loss, "palindromes": len(target), "held_out": not dataset.nothing_held_out}
 
 
-def train(config, run=None, stop=False, show=True, model=None):
-    """Train until convergence or `train_steps`; the accuracy returned is on held-out palindromes drawn afresh.
+def update(model, optimizer, loss, max_norm):
+    """One update of the weights from the gradient of `loss`; returns the gradient's norm, as it was before clipping."""
+    optimizer.zero_grad()
+    loss.backward()
+    # The template asks what this does: a gradient longer than max_norm is scaled down to that length; its direction
+    # stays. Through many steps it can explode (question 1.1), and one such update would throw the weights far away.
+    # It does not help a gradient that vanishes.
+    grad_norm = nn.utils.clip_grad_norm_(model.parameters(), max_norm)
+    optimizer.step()
+    return grad_norm
 
-    Args:
-        config: the settings of `build_parser`.
-        run: RunFolder that keeps metrics and checkpoints, and whose state is gone on from; or None.
-        stop: what turns true when the process is asked to stop.
-        show: whether to show progress.
-        model: what is trained, in place, instead of the cell of the settings: x (B, T - 1, D) to logits (B, K).
 
-    Returns a dict (accuracy, loss, steps, ...), or None if it was asked to stop; the run's checkpoint is then of the
-    last step made. Raises DivergedError before the update that would use a loss or gradient that is not finite.
+def train(config, model, training_set, run=None, stop=False, show=True):
+    """Train `model` in place until convergence or `train_steps`; the result is measured on fresh held-out palindromes.
+
+    `training_set` is `build_training_set(config)`, or another with its methods; `run` a RunFolder that keeps metrics
+    and checkpoints and whose state is resumed from, or None; `stop` is truthy once a stop is requested.
+
+    Returns a dict (accuracy, loss, steps, ...), or None if a stop was requested; the run's checkpoint is then of the
+    last update made. Raises DivergedError after an update that left weights that are not finite, before it is saved.
     """
-    torch.manual_seed(config.seed)
     device = choose_device(config.device)
-    model = (model or build_model(config)).to(device)
+    model = model.to(device)
     optimizer = OPTIMIZERS[config.optimizer](model.parameters(), config.learning_rate)
-    training_set = build_training_set(config)
     held_out_set = PalindromeDataset(config.input_length + 1, config.seed, held_out=True)
-    clock = Clock()
-
-    parts = {
-        "model": model,
-        "optimizer": optimizer,
-        "training_set": training_set,
-        "held_out_set": held_out_set,
-        "clock": clock,
-    }
-    step, solved = 0, 0  # updates made; evaluations running that were as good as CONVERGED
+    clock = Clock()  # of training alone
+    parts = dict(model=model, optimizer=optimizer, training_set=training_set, held_out_set=held_out_set, clock=clock)
+    save = partial(run.save, parts) if run else lambda **counters: None
+    step, solved = 0, 0  # updates made; consecutive evaluations that were as good as CONVERGED
     if run and run.state:
         step, solved = run.state["step"], run.state["solved"]
-        run.restore(parts)
-    elif run:
-        run.save(parts, step=step, solved=solved)
+        restore(parts, run.state)
 
     with Progress(config.train_steps, done=step, show=show) as progress:
         while step < config.train_steps and not 0 < config.patience <= solved:
+            if stop or step == 0:
+                save(step=step, solved=solved)
             if stop:
-                if run:
-                    run.save(parts, step=step, solved=solved)
                 return None
 
             losses = []
             for digits, target in training_set.batches(config.batch_size):  # one; a curriculum has two of a half
-                x = encode(digits.to(device), config.input_dim)  # (B, T - 1, D)
-                logits = model(x)  # (B, K)
+                logits = model(encode(digits.to(device), config.input_dim))  # (B, K)
                 losses.append(F.cross_entropy(logits, target.to(device)))  # equations (3) and (11), softmax and all
             loss = sum(losses) / len(losses)
 
-            optimizer.zero_grad()
-            loss.backward()
-            # What the template asks about: a gradient longer than max_norm is scaled down to that length. Through many
-            # steps it can explode (question 1.1), and one such update would throw the weights far away; its direction
-            # stays. It does not help a gradient that vanishes.
-            grad_norm = nn.utils.clip_grad_norm_(model.parameters(), config.max_norm)
-            loss, grad_norm = loss.item(), grad_norm.item()
-            if not (math.isfinite(loss) and math.isfinite(grad_norm)):
-                raise DivergedError(f"step {step + 1}: loss {loss:g}, length of the gradient {grad_norm:g}")
-            optimizer.step()
+            grad_norm = update(model, optimizer, loss, config.max_norm)
             step += 1
+            check_finite(model, step, loss, grad_norm)
             if config.curriculum:
-                training_set.grow(losses[-1].item())
+                training_set.grow(losses[-1].item())  # the long half's
 
             note = None
             if step % config.eval_every == 0 or step == config.train_steps:
-                digits, target = held_out_palindromes(held_out_set, EVALUATION)
-                heldout_loss, accuracy = evaluate(model, digits, target, config.input_dim)
-                if not math.isfinite(heldout_loss):  # the update itself overflowed: keep the checkpoint before it
-                    raise DivergedError(f"step {step}: held-out loss {heldout_loss:g}")
-                solved = solved + 1 if accuracy >= CONVERGED else 0
-                note = f"loss {loss:.4f}, held-out accuracy {accuracy:.4f}"
+                with clock.paused():
+                    score = held_out_score(model, held_out_set, EVALUATION, config.input_dim)
+                solved = solved + 1 if score["accuracy"] >= CONVERGED else 0
+                note = f"loss {loss:.4f}, held-out accuracy {score['accuracy']:.4f}"
                 if run:
-                    metrics = (step, loss, heldout_loss, accuracy, grad_norm)
-                    run.log(*metrics, f"{clock.cpu_seconds:.3f}", f"{clock.wall_seconds:.3f}")
-                    run.save(parts, step=step, solved=solved)
+                    run.log(step, loss.item(), score["loss"], score["accuracy"], grad_norm.item(), *clock.seconds())
+                    save(step=step, solved=solved)
             progress.advance(note)
 
-    digits, target = held_out_palindromes(held_out_set, FINAL_EVALUATION)
-    heldout_loss, accuracy = evaluate(model, digits, target, config.input_dim)
-    return {
-        "accuracy": accuracy,
-        "loss": heldout_loss,
-        "palindromes": len(target),
-        "held_out": not held_out_set.nothing_held_out,
-        "steps": step,
-        "converged": 0 < config.patience <= solved,
-        "cpu_seconds": round(clock.cpu_seconds, 3),
-        "wall_seconds": round(clock.wall_seconds, 3),
-    }
+    with clock.paused():
+        score = held_out_score(model, held_out_set, FINAL_EVALUATION, config.input_dim)
+    seconds = dict(zip(("cpu_seconds", "wall_seconds"), clock.seconds(), strict=True))
+    return {**score, "steps": step, "converged": 0 < config.patience <= solved, **seconds}
 
 
 def main(argv=None):
     parser = build_parser()
     config = parser.parse_args(argv)
     if config.resume and config.output_dir is None:
-        parser.error("--resume needs --output_dir, the folder of the run to go on with")
-    prepare_process()
+        parser.error("--resume needs --output_dir, the folder of the run to resume")
     stop = StopFlag()
     try:
         device = choose_device(config.device)
-        build_model(config)
-        build_training_set(config)
+        check(config)
+        model, training_set = build_model(config), build_training_set(config)
         run = RunFolder(
             config.output_dir,
             settings_of(config),
@@ -261,8 +240,9 @@ def main(argv=None):
             resume=config.resume,
             may_change=("device", "train_steps"),
             default=ROOT / f"results/part1/{config.model_type}_length{config.input_length}_seed{config.seed}",
-            device=device,
         )
+        prepare_process()
+        run.begin(device)
     except (ValueError, OSError, RuntimeError) as error:
         parser.error(error)
 
@@ -271,11 +251,11 @@ def main(argv=None):
         f"{'raw digits' if config.input_dim == 1 else 'one-hot digits'}, init {config.init}, seed {config.seed}"
     )
     result = run_to_the_end(
-        lambda: train(config, run, stop),
+        lambda: train(config, model, training_set, run, stop),
         run,
         stop,
-        again=parser.command(config, output_dir=run.path, resume=True),
-        advice=f"a lower --learning_rate (now {config.learning_rate:g}) or --max_norm (now {config.max_norm:g})",
+        resume_command=parser.command(config, output_dir=run.path, resume=True),
+        hint=f"a lower --learning_rate (now {config.learning_rate:g}) or --max_norm (now {config.max_norm:g})",
     )
     print(
         f"accuracy {result['accuracy']:.4f} on {result['palindromes']} "

@@ -17,17 +17,18 @@ if not __package__:  # run as `python part2/benchmark.py`: import from the check
 
 import torch
 import torch.nn.functional as F
+from common.memory import keep_freed_memory
+from common.timing import in_turn, quartiles_of_ratio
 
 from common.arguments import Parser, new_file, whole_number
 from common.device import choose_device, describe
 from common.files import write_atomically
-from common.memory import keep_freed_memory
 from common.progress import Progress
-from common.timing import in_turn, quartiles_of_ratio
 from part1.benchmark import training_step
 from part1.lstm import LSTM
 from part2.dataset import Palindromes
-from part2.time_gated_lstm import AlwaysOpen, TimeGate, TimeGatedLSTM
+from part2.time_gate import AlwaysOpen, TimeGate
+from part2.time_gated_lstm import TimeGatedLSTM
 
 CLASSES = 10
 

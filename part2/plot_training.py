@@ -13,11 +13,11 @@ from pathlib import Path
 if not __package__:  # run as `python part2/plot_training.py`: import from the checkout, not from part2/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from common.table import read_table
 from matplotlib.ticker import NullFormatter
 
 from common.arguments import Parser
 from common.figures import BLUE, GREEN, VERMILION, new_figure, save_figure
-from common.table import read_table
 
 ROOT = Path(__file__).resolve().parents[1]
 GOOD = 0.99  # the held-out accuracy that the figure's titles and the tables give the updates to

@@ -4,7 +4,6 @@ python part2/train.py --task palindromes --input_length 100
 python part2/train.py --task frequency --sampling asynchronous --model_type lstm
 """
 
-import math
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -14,19 +13,19 @@ if not __package__:  # run as `python part2/train.py`: import from the checkout,
 
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from common.arguments import Parser, number_between, whole_number
-from common.clock import Clock
+from common.checkpoint import restore
 from common.device import choose_device
-from common.ending import DivergedError, run_to_the_end
-from common.files import write_atomically
+from common.files import write_table
 from common.progress import Progress
 from common.run_folder import RunFolder
-from common.stop import StopFlag
-from part1.train import COLUMNS, CONVERGED, OPTIMIZERS, add_training_flags, prepare_process
+from common.training import Clock, StopFlag, check_finite, run_to_the_end
+from part1 import init
+from part1.train import COLUMNS, CONVERGED, OPTIMIZERS, add_training_flags, prepare_process, update
 from part2.dataset import RESOLUTION, AddingProblem, FrequencyDiscrimination, Palindromes
-from part2.time_gated_lstm import EQUATION_15, PARAMETERS, AlwaysOpen, TimeGate, TimeGatedLSTM
+from part2.time_gate import PARAMETERS, AlwaysOpen, TimeGate
+from part2.time_gated_lstm import EQUATION_15, TimeGatedLSTM
 
 ROOT = Path(__file__).resolve().parents[1]
 TASKS = {
@@ -77,7 +76,7 @@ def build_parser():
     )
     output = parser.add_argument_group("output")
     output.add_argument("--output_dir", help="run folder; none: a new numbered one under results/part2")
-    output.add_argument("--resume", action="store_true", help="go on with the run in --output_dir, if there is one")
+    output.add_argument("--resume", action="store_true", help="resume the run in --output_dir, if there is one")
     return parser
 
 
@@ -92,17 +91,11 @@ def gets_time(config):
 
 
 def build_model(config, task):
-    """The network of the settings for a task, with freshly drawn weights and gate. Raises ValueError."""
+    """The network of the settings for a task, weights and gate drawn from their seed. Raises ValueError."""
+    torch.manual_seed(config.seed)
     H = config.num_hidden
-    model = TimeGatedLSTM(
-        task.input_dim + gets_time(config),
-        H,
-        task.num_outputs,
-        AlwaysOpen(H),
-        config.equation_15,
-        config.init,
-        task.longest,
-    )
+    model = TimeGatedLSTM(task.input_dim + gets_time(config), H, task.num_outputs, AlwaysOpen(H), config.equation_15)
+    init.change(model, "LSTM", config.init, task.longest)
     if config.model_type == "gated":  # drawn after the weights: the same seed gives both cells the same ones
         tau = torch.empty(H, dtype=torch.float64).uniform_(*config.log_tau).exp()
         model.gate = TimeGate(H, tau, r_on=config.r_on, leak=config.leak, learn=config.learn)
@@ -115,7 +108,7 @@ def predict(model, x, t, lengths, config):
     x = x.to(device)
     if gets_time(config):
         x = torch.cat([x, (t / TIME_UNIT)[..., None].to(x)], dim=2)
-    return model(x, t, lengths=lengths)
+    return model(x, t=t, lengths=lengths)
 
 
 def loss_and_right(outputs, target, regression):
@@ -132,23 +125,17 @@ def gate_values(model):
     return {name: getattr(model.gate, name).tolist() for name in PARAMETERS}
 
 
-def gate_table(first, last):
-    """CSV text, a row per unit: the gate's values before and after learning."""
-    columns = {**{f"first_{name}": values for name, values in first.items()}, **last}
-    rows = zip(*columns.values(), strict=True)
-    return "\n".join([",".join(columns), *(",".join(f"{value:.6g}" for value in row) for row in rows)]) + "\n"
-
-
 @torch.no_grad()
 def evaluate(model, task, count, config):
     """Loss and accuracy, 0 to 1, on `count` sequences of a task; the leak is off, as in the paper."""
     loss, right, training = 0.0, 0, model.training
     model.eval()
-    for _ in range(count // AT_ONCE):
-        *batch, target = task.batch(AT_ONCE)
+    for start in range(0, count, AT_ONCE):
+        size = min(AT_ONCE, count - start)
+        *batch, target = task.batch(size)
         outputs = predict(model, *batch, config)
-        part, right_part = loss_and_right(outputs, target.to(outputs.device), task.regression)
-        loss, right = loss + part.item() * AT_ONCE, right + right_part
+        batch_loss, batch_right = loss_and_right(outputs, target.to(outputs.device), task.regression)
+        loss, right = loss + batch_loss.item() * size, right + batch_right
     model.train(training)
     return loss / count, right / count
 
@@ -162,65 +149,53 @@ def accuracy_beyond(model, config):
     return accuracies
 
 
-def train(config, run, stop=False):
-    """Train until convergence or `train_steps`; the accuracy returned is on held-out sequences drawn afresh.
+def train(config, model, training_set, run, stop=False):
+    """Train `model` in place until convergence or `train_steps`; the result is measured on fresh held-out sequences.
 
-    The gate's values before and after learning go to gate.csv in the run's folder.
+    Args:
+        config: the settings of `build_parser`.
+        model, training_set: `build_model(config, training_set)`, `TASKS[config.task](config, False)`.
+        run: RunFolder that keeps metrics and checkpoints, and whose state is resumed from; the gate's values before and
+            after learning go to its gate.csv.
+        stop: truthy once a stop is requested.
 
-    Returns a dict, or None if it was asked to stop; the run's checkpoint is then of the last step made. Raises
-    DivergedError before the update that would use a loss or gradient that is not finite.
+    Returns a dict, or None if a stop was requested; the run's checkpoint is then of the last update made. Raises
+    DivergedError after an update that left weights that are not finite, before it is saved.
     """
-    torch.manual_seed(config.seed)
     device = choose_device(config.device, needs_float64=True)
-    training_set, held_out_set = (TASKS[config.task](config, held_out) for held_out in (False, True))
-    model = build_model(config, training_set).to(device)
+    model = model.to(device)
     first_gate = gate_values(model)  # the seed's, also when the run is resumed
     optimizer = OPTIMIZERS[config.optimizer](model.parameters(), config.learning_rate)
-    clock = Clock()
-
-    parts = {
-        "model": model,
-        "optimizer": optimizer,
-        "training_set": training_set,
-        "held_out_set": held_out_set,
-        "clock": clock,
-    }
-    step, solved = 0, 0  # updates made; evaluations running that were as good as CONVERGED
+    held_out_set = TASKS[config.task](config, True)
+    clock = Clock()  # of training alone
+    parts = dict(model=model, optimizer=optimizer, training_set=training_set, held_out_set=held_out_set, clock=clock)
+    step, solved = 0, 0  # updates made; consecutive evaluations that were as good as CONVERGED
     if run.state:
         step, solved = run.state["step"], run.state["solved"]
-        run.restore(parts)
-    else:
-        run.save(parts, step=step, solved=solved)
+        restore(parts, run.state)
 
     with Progress(config.train_steps, done=step) as progress:
         while step < config.train_steps and not 0 < config.patience <= solved:
-            if stop:
+            if stop or step == 0:
                 run.save(parts, step=step, solved=solved)
+            if stop:
                 return None
 
             *batch, target = training_set.batch(config.batch_size)
             outputs = predict(model, *batch, config)
             loss, _ = loss_and_right(outputs, target.to(device), training_set.regression)
 
-            optimizer.zero_grad()
-            loss.backward()
-            grad_norm = nn.utils.clip_grad_norm_(model.parameters(), config.max_norm)
-            loss, grad_norm = loss.item(), grad_norm.item()
-            if not (math.isfinite(loss) and math.isfinite(grad_norm)):
-                raise DivergedError(f"step {step + 1}: loss {loss:g}, length of the gradient {grad_norm:g}")
-            optimizer.step()
+            grad_norm = update(model, optimizer, loss, config.max_norm)
             step += 1
+            check_finite(model, step, loss, grad_norm)
 
             note = None
             if step % config.eval_every == 0 or step == config.train_steps:
                 with clock.paused():
                     heldout_loss, accuracy = evaluate(model, held_out_set, EVALUATION, config)
-                if not math.isfinite(heldout_loss):  # the update itself overflowed: keep the checkpoint before it
-                    raise DivergedError(f"step {step}: held-out loss {heldout_loss:g}")
                 solved = solved + 1 if accuracy >= CONVERGED else 0
                 note = f"loss {loss:.4f}, held-out accuracy {accuracy:.4f}"
-                metrics = (step, loss, heldout_loss, accuracy, grad_norm)
-                run.log(*metrics, f"{clock.cpu_seconds:.3f}", f"{clock.wall_seconds:.3f}")
+                run.log(step, loss.item(), heldout_loss, accuracy, grad_norm.item(), *clock.seconds())
                 run.save(parts, step=step, solved=solved)
             progress.advance(note)
 
@@ -228,26 +203,21 @@ def train(config, run, stop=False):
         heldout_loss, accuracy = evaluate(model, held_out_set, FINAL_EVALUATION, config)
         beyond = {"accuracy_beyond": accuracy_beyond(model, config)} if config.times else {}
     if first_gate:
-        write_atomically(run.path / "gate.csv", gate_table(first_gate, gate_values(model)))
-    return {
-        "accuracy": accuracy,
-        "loss": heldout_loss,
-        "steps": step,
-        "converged": 0 < config.patience <= solved,
-        "cpu_seconds": round(clock.cpu_seconds, 3),
-        "wall_seconds": round(clock.wall_seconds, 3),
-        **beyond,
-    }
+        values = {**{f"first_{name}": values for name, values in first_gate.items()}, **gate_values(model)}
+        rows = ([f"{value:.6g}" for value in unit] for unit in zip(*values.values(), strict=True))
+        write_table(run.path / "gate.csv", values, rows)
+    seconds = dict(zip(("cpu_seconds", "wall_seconds"), clock.seconds(), strict=True))
+    score = {"accuracy": accuracy, "loss": heldout_loss, "sequences": FINAL_EVALUATION}
+    return {**score, "steps": step, "converged": 0 < config.patience <= solved, **seconds, **beyond}
 
 
 def main(argv=None):
     parser = build_parser()
     config = parser.parse_args(argv)
     if config.resume and config.output_dir is None:
-        parser.error("--resume needs --output_dir, the folder of the run to go on with")
+        parser.error("--resume needs --output_dir, the folder of the run to resume")
     if config.times and config.task == "frequency":
         parser.error("--times is for palindromes and adding: the waves of frequency have no --input_length")
-    prepare_process()
     stop = StopFlag()
     try:
         device = choose_device(config.device, needs_float64=True)
@@ -257,7 +227,8 @@ def main(argv=None):
             raise ValueError(
                 f"--input_length {config.input_length}: of so short palindromes none can be held out; 3 can"
             )
-        build_model(config, TASKS[config.task](config, False))
+        training_set = TASKS[config.task](config, False)
+        model = build_model(config, training_set)
         run = RunFolder(
             config.output_dir,
             settings_of(config),
@@ -265,19 +236,20 @@ def main(argv=None):
             resume=config.resume,
             may_change=("device", "train_steps"),
             default=ROOT / f"results/part2/{config.task}_{config.model_type}_seed{config.seed}",
-            device=device,
         )
+        prepare_process()
+        run.begin(device)
     except (ValueError, OSError, RuntimeError) as error:
         parser.error(error)
 
     size = config.sampling if config.task == "frequency" else f"{config.input_length} steps"
     print(f"{config.task}, {size}, {config.model_type}, seed {config.seed}")
     result = run_to_the_end(
-        lambda: train(config, run, stop),
+        lambda: train(config, model, training_set, run, stop),
         run,
         stop,
-        again=parser.command(config, output_dir=run.path, resume=True),
-        advice=f"a lower --learning_rate (now {config.learning_rate:g}) or --max_norm (now {config.max_norm:g})",
+        resume_command=parser.command(config, output_dir=run.path, resume=True),
+        hint=f"a lower --learning_rate (now {config.learning_rate:g}) or --max_norm (now {config.max_norm:g})",
     )
     print(
         f"accuracy {result['accuracy']:.4f} on {FINAL_EVALUATION} held-out sequences, loss {result['loss']:.4f}, "

@@ -32,7 +32,7 @@ from torch import nn
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
 
 from common.arguments import Parser, new_file, whole_number
-from common.cluster import Ranks
+from part3.ranks import Ranks
 from common.files import write_atomically
 from common.memory import keep_freed_memory
 from common.progress import Progress

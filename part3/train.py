@@ -26,7 +26,7 @@ from torch import nn
 from common.arguments import Parser, number_between, positive_number, whole_number
 from common.checkpoint import write_checkpoint
 from common.clock import Clock
-from common.cluster import Ranks, run_script
+from part3.ranks import Ranks, run_script
 from common.device import choose_device, limit_threads
 from common.ending import DivergedError, run_to_the_end
 from common.memory import keep_freed_memory

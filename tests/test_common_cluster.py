@@ -1,4 +1,4 @@
-"""common/cluster.py without a cluster: who a process is, and what ranks on this machine tell each other."""
+"""part3/ranks.py without a cluster: who a process is, and what ranks on this machine tell each other."""
 
 import json
 import os
@@ -7,7 +7,7 @@ import socket
 import pytest
 import torch
 
-from common.cluster import Ranks
+from part3.ranks import Ranks
 from tests.scripts import ROOT, run, start
 from tests.test_part3_train import steps_written
 

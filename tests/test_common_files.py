@@ -22,7 +22,7 @@ def test_a_line_is_appended_as_utf_8(tmp_path):
 
 FAILING_STEP = """
 from pathlib import Path
-from common.steps import Step, run_steps
+from reproduce.runner import Step, run_steps
 folder = Path({folder!r})
 child = "import sys; sys.stderr.buffer.write(bytes([0xC3, 0x9F])); sys.exit(1)"
 with open(folder / "lock", "w") as lock:

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from common.fill import fill
+from reproduce.fill import fill
 
 
 @pytest.fixture

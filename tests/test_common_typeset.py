@@ -4,10 +4,10 @@ import shutil
 
 import pytest
 
-from common.typeset import digest_of, make_pdf
+from reproduce.typeset import digest_of, make_pdf
 from tests.scripts import ROOT
 
-HEADER = ROOT / "assets/report.tex"
+HEADER = ROOT / "reproduce/report.tex"
 needs_latex = pytest.mark.skipif(
     not (shutil.which("pandoc") and shutil.which("pdflatex")), reason="pandoc or pdflatex is not installed"
 )

@@ -1,11 +1,11 @@
-"""part1/ablate_gates.py and reservoir.py: variants are what they are called, and the scripts run from end to end."""
+"""part1/experiments/gates.py and reservoir.py: variants are what they are called, and the scripts run from end to end."""
 
 import csv
 
 import pytest
 import torch
 
-from part1.ablate_gates import VARIANTS, build_variant, run_gates, settings, share_explained
+from part1.experiments.gates import VARIANTS, build_variant, run_gates, settings, share_explained
 from part1.lstm import LSTM
 from tests.scripts import run
 
@@ -64,11 +64,11 @@ def test_the_share_explained_is_one_where_the_class_fixes_the_value_and_nought_w
 def test_ablation_and_its_figures(tmp_path):
     tiny = ("--seeds", 1, "--bias_seeds", 1, "--updates", 2, "--bias_updates", 2, "--num_hidden", 4)
     lengths = ("--input_length", 3, "--bias_length", 3, 4)
-    status, _, err = run("part1/ablate_gates.py", *tiny, *lengths, "--output_dir", tmp_path)
+    status, _, err = run("part1/experiments/gates.py", *tiny, *lengths, "--output_dir", tmp_path)
     assert status == 0, err
     with open(tmp_path / "gates_ablation.csv", newline="") as file:
         assert [row["variant"] for row in csv.DictReader(file)] == list(VARIANTS)
-    status, out, err = run("part1/plot_gates.py", "--csv_dir", tmp_path, "--output_dir", tmp_path)
+    status, out, err = run("part1/experiments/plot_gates.py", "--csv_dir", tmp_path, "--output_dir", tmp_path)
     assert status == 0, err
     assert len(out.splitlines()) == 2 + len(VARIANTS)
     for name in ("ablation", "forget_bias", "activations"):
@@ -77,7 +77,7 @@ def test_ablation_and_its_figures(tmp_path):
 
 def test_the_reservoir_and_the_counts(tmp_path):
     args = ("--input_length", 2, 8, "--seeds", 1, "--output_dir", tmp_path)
-    status, out, err = run("part1/reservoir.py", *args)
+    status, out, err = run("part1/experiments/reservoir.py", *args)
     assert status == 0, err
     with open(tmp_path / "reservoir.csv", newline="") as file:
         rows = {(row["weights"], row["input_dim"], row["input_length"]): row for row in csv.DictReader(file)}
@@ -94,9 +94,9 @@ def test_the_reservoir_and_the_counts(tmp_path):
 @pytest.mark.parametrize(
     "args, named",
     [
-        (("part1/ablate_gates.py", "--seeds", "0"), "--seeds"),
-        (("part1/reservoir.py", "--seeds", "-1"), "--seeds"),
-        (("part1/plot_gates.py", "--csv_dir", "/nowhere"), "/nowhere"),
+        (("part1/experiments/gates.py", "--seeds", "0"), "--seeds"),
+        (("part1/experiments/reservoir.py", "--seeds", "-1"), "--seeds"),
+        (("part1/experiments/plot_gates.py", "--csv_dir", "/nowhere"), "/nowhere"),
     ],
 )
 def test_bad_input_costs_one_line(args, named):

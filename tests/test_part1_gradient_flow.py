@@ -1,4 +1,4 @@
-"""part1/gradient_flow.py: the formulas of question 1.1 against autograd, its measures on cases with a known answer."""
+"""part1/experiments/gradient_flow.py: the formulas of question 1.1 against autograd, its measures on cases with a known answer."""
 
 import csv
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from part1.gradient_flow import (
+from part1.experiments.gradient_flow import (
     CELLS,
     bptt,
     cell_gradient_norms,
@@ -134,13 +134,13 @@ def test_of_the_latch_only_the_readout_is_trained():
 
 def test_the_tables_and_their_figures(tmp_path):
     sizes = ("--input_length", 12, "--short_length", 4, "--updates", 2, "--num_hidden", 6, "--seeds", 2)
-    status, _, err = run("part1/gradient_flow.py", *sizes, "--output_dir", tmp_path)
+    status, _, err = run("part1/experiments/gradient_flow.py", *sizes, "--output_dir", tmp_path)
     assert status == 0, err
     models = 2 * (2 * len(CELLS) + 2)
     for name, rows in (("", 12 * models), ("_runs", models), ("_singular_values", 2 * (2 * 4 + 1) * 6)):
         with open(tmp_path / f"gradient_flow{name}.csv", newline="") as file:
             assert len(list(csv.DictReader(file))) == rows, name
-    status, out, err = run("part1/plot_gradient_flow.py", "--csv_dir", tmp_path, "--output_dir", tmp_path / "new")
+    status, out, err = run("part1/experiments/plot_gradient_flow.py", "--csv_dir", tmp_path, "--output_dir", tmp_path / "new")
     assert status == 0, err
     assert "RNN, default" in out and "LSTM, chrono" in out
     for name in ("gradient_flow.png", "gradient_flow_singular_values.png"):
@@ -148,9 +148,9 @@ def test_the_tables_and_their_figures(tmp_path):
 
 
 def test_bad_input_costs_one_line(tmp_path):
-    status, out, err = run("part1/gradient_flow.py", "--short_length", 101, "--output_dir", tmp_path / "new")
+    status, out, err = run("part1/experiments/gradient_flow.py", "--short_length", 101, "--output_dir", tmp_path / "new")
     assert (status, out, err.count("\n")) == (2, "", 1) and "--short_length 101" in err and "100" in err
     assert not (tmp_path / "new").exists()
     (tmp_path / "gradient_flow.csv").write_text("cell,trained,seed,t,norm,ratio,term\n")
-    status, out, err = run("part1/plot_gradient_flow.py", "--csv_dir", tmp_path, "--output_dir", tmp_path)
+    status, out, err = run("part1/experiments/plot_gradient_flow.py", "--csv_dir", tmp_path, "--output_dir", tmp_path)
     assert (status, out, err.count("\n")) == (2, "", 1) and "gradient_flow.csv" in err

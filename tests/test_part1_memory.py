@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from part1 import frontier, plot_frontier
-from part1.curriculum_rules import RULES, AllLong, projected, told_apart, train_by_rule
+from part1.experiments.curriculum_rules import RULES, AllLong, projected, told_apart, train_by_rule
 from tests.scripts import run
 
 
@@ -147,7 +147,7 @@ def test_frontier_table_and_figure(tmp_path):
     write_gated_run(tmp_path / "runs", 100, 0, 1.0)
     reservoir = write_reservoir(tmp_path / "reservoir.csv", '"LSTM, chrono",10,50,0,1.0000,3000')
     args = ("--sweep_dir", sweep, "--runs_dir", tmp_path / "runs", "--reservoir", reservoir, "--output_dir", tmp_path)
-    status, out, err = run("part1/plot_frontier.py", *args)
+    status, out, err = run("part1/experiments/plot_frontier.py", *args)
     assert status == 0, err
     assert out.splitlines()[2:] == [
         "| learned | RNN | default | one-hot digits | 20 | 20 | 9 of 10 | 100 | 3 | 0.900 to 1.000 | 0.400 to 0.500 |",
@@ -183,7 +183,7 @@ def test_the_figure_keeps_learned_reservoir_and_engineered_apart():
 
 def test_curriculum_rules_and_their_figure(tmp_path):
     args = ("--input_length", 12, "--seeds", 2, "--train_steps", 60)
-    assert run("part1/curriculum_rules.py", *args, "--output_dir", tmp_path)[0] == 0
+    assert run("part1/experiments/curriculum_rules.py", *args, "--output_dir", tmp_path)[0] == 0
     with open(tmp_path / "curriculum_rules.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["rule"] for row in rows] == [rule for rule in RULES for _ in range(2)]
@@ -191,7 +191,7 @@ def test_curriculum_rules_and_their_figure(tmp_path):
         states = list(csv.DictReader(file))
     assert {row["rule"] for row in states} == {"all long, grows at loss 0.1", "half short, grows at loss 0.01"}
     assert len(states) == 2 * 10 * 20
-    status, out, err = run("part1/plot_curriculum.py", "--csv_dir", tmp_path, "--output_dir", tmp_path)
+    status, out, err = run("part1/experiments/plot_curriculum_rules.py", "--csv_dir", tmp_path, "--output_dir", tmp_path)
     assert status == 0, err
     assert len(out.splitlines()) == 2 + len(RULES)
     assert (tmp_path / "curriculum.png").read_bytes().startswith(b"\x89PNG")
@@ -211,8 +211,8 @@ def test_long_sequences(tmp_path):
 @pytest.mark.parametrize(
     "args, named",
     [
-        (("part1/plot_frontier.py", "--sweep_dir"), "no points"),
-        (("part1/plot_curriculum.py", "--csv_dir"), "curriculum_rules.csv"),
+        (("part1/experiments/plot_frontier.py", "--sweep_dir"), "no points"),
+        (("part1/experiments/plot_curriculum_rules.py", "--csv_dir"), "curriculum_rules.csv"),
         (("part1/long_sequences.py", "--json"), "no such folder"),
     ],
 )
@@ -230,6 +230,6 @@ def test_a_file_of_something_else_is_named(tmp_path, broken):
     reservoir = write_reservoir(tmp_path / "reservoir.csv", '"LSTM, chrono",10,50,0,1.0000,3000')
     (tmp_path / broken).write_text('{"a": 1}')
     args = ("--sweep_dir", tmp_path / "sweep", "--runs_dir", tmp_path / "runs", "--reservoir", reservoir)
-    status, out, err = run("part1/plot_frontier.py", *args, "--output_dir", tmp_path)
+    status, out, err = run("part1/experiments/plot_frontier.py", *args, "--output_dir", tmp_path)
     named = broken.removesuffix("config.json")  # the folder of a run
     assert (status, out, err.count("\n")) == (2, "", 1) and named in err

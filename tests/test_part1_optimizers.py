@@ -1,4 +1,4 @@
-"""part1/compare_optimizers.py: the walks are the update rules' own, and both scripts run from end to end."""
+"""part1/experiments/optimizers.py: the walks are the update rules' own, and both scripts run from end to end."""
 
 import csv
 from argparse import Namespace
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from part1 import compare_optimizers, plot_optimizers
-from part1.compare_optimizers import SURFACES, accuracy_at, best_walk, paths, walk
+from part1.experiments.optimizers import SURFACES, accuracy_at, best_walk, paths, walk
 from tests.scripts import run
 
 
@@ -62,7 +62,7 @@ def test_the_scripts_from_end_to_end(tmp_path, monkeypatch):
         rows = list(csv.DictReader(file))
     assert len(rows) == 4 * 2 * 2
     assert all((row["input_length"], row["updates"]) == ("3", "3") for row in rows)
-    status, out, err = run("part1/plot_optimizers.py", "--csv_dir", tmp_path, "--output_dir", tmp_path)
+    status, out, err = run("part1/experiments/plot_optimizers.py", "--csv_dir", tmp_path, "--output_dir", tmp_path)
     assert status == 0, err
     assert out.count("\n") == 8 and "| Adam | " in out
     for name in ("optimizers.png", "optimizer_paths.png"):
@@ -82,5 +82,5 @@ def test_rates_are_good_where_every_seed_is():
 
 def test_a_foreign_table_is_refused_in_one_line(tmp_path):
     (tmp_path / "optimizers.csv").write_text("a,b\n1,2\n")
-    status, out, err = run("part1/plot_optimizers.py", "--csv_dir", tmp_path)
+    status, out, err = run("part1/experiments/plot_optimizers.py", "--csv_dir", tmp_path)
     assert (status, out, err.count("\n")) == (2, "", 1) and "optimizers.csv" in err

@@ -9,9 +9,10 @@ import torch.nn.functional as F
 
 from part1.lstm import LSTM
 from part2 import benchmark, plot_learned_gate, plot_training, recover_gate
-from part2.dead_units import dead_share
-from part2.gradient_flow import CELLS, build_cell, gradient_norms
-from part2.time_gated_lstm import AlwaysOpen, TimeGate, TimeGatedLSTM
+from part2.experiments.dead_units import dead_share
+from part2.experiments.gradient_flow import CELLS, build_cell, gradient_norms
+from part2.time_gate import AlwaysOpen, TimeGate
+from part2.time_gated_lstm import TimeGatedLSTM
 from tests.scripts import run
 
 
@@ -105,20 +106,20 @@ def test_the_benchmark_prints_and_writes_the_same_figures(tmp_path):
 
 def test_gradient_flow_and_its_figure(tmp_path):
     args = ("--input_length", 6, "--seeds", 2, "--batch_size", 4)
-    assert run("part2/gradient_flow.py", *args, "--output_dir", tmp_path)[0] == 0
+    assert run("part2/experiments/gradient_flow.py", *args, "--output_dir", tmp_path)[0] == 0
     with open(tmp_path / "gradient_flow.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(CELLS) * 2 * 6
     status, out, _ = run(
-        "part2/plot_gradient_flow.py", "--csv", tmp_path / "gradient_flow.csv", "--output_dir", tmp_path
+        "part2/experiments/plot_gradient_flow.py", "--csv", tmp_path / "gradient_flow.csv", "--output_dir", tmp_path
     )
     assert status == 0 and "plain, chrono: t = 1," in out
     assert (tmp_path / "gradient_flow.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_recovery_and_its_figure(tmp_path):
-    assert run("part2/recover_gate.py", "--teachers", 2, "--updates", 3, "--output_dir", tmp_path)[0] == 0
-    status, out, _ = run("part2/plot_recovery.py", "--csv", tmp_path / "recovery.csv", "--output_dir", tmp_path)
+    assert run("part2/experiments/recover_gate.py", "--teachers", 2, "--updates", 3, "--output_dir", tmp_path)[0] == 0
+    status, out, _ = run("part2/experiments/plot_recover_gate.py", "--csv", tmp_path / "recovery.csv", "--output_dir", tmp_path)
     assert status == 0 and len(out.splitlines()) == 3 * len(recover_gate.HORIZONS) * len(recover_gate.LEAKS)
     assert (tmp_path / "recovery.png").read_bytes().startswith(b"\x89PNG")
 
@@ -153,7 +154,7 @@ def test_the_learned_gate_and_its_figure(runs, tmp_path):
     gate = plot_learned_gate.read_gate(runs / "palindromes100_gated_seed0")
     assert len(gate["tau"]) == 4 and gate["first_r_on"] == [0.05] * 4
     status, out, err = run(
-        "part2/plot_learned_gate.py", runs / "palindromes100_gated_seed0", "--output", tmp_path / "g.png"
+        "part2/experiments/learned_gate.py", runs / "palindromes100_gated_seed0", "--output", tmp_path / "g.png"
     )
     assert status == 0, err
     assert "palindromes100_gated_seed0: median" in out
@@ -171,9 +172,9 @@ def test_a_unit_that_opens_between_the_steps_only_never_opens():
     "args",
     [
         ("part2/plot_training.py", "--runs_dir"),
-        ("part2/plot_learned_gate.py",),
-        ("part2/plot_gradient_flow.py", "--csv"),
-        ("part2/plot_recovery.py", "--csv"),
+        ("part2/experiments/learned_gate.py",),
+        ("part2/experiments/plot_gradient_flow.py", "--csv"),
+        ("part2/experiments/plot_recover_gate.py", "--csv"),
     ],
 )
 def test_a_plot_says_in_one_line_what_it_cannot_read(tmp_path, args):

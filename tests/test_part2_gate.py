@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from part1.lstm import LSTM
-from part2.time_gated_lstm import AlwaysOpen, TimeGate, TimeGatedLSTM, openness
+from part2.time_gate import AlwaysOpen, TimeGate
+from part2.time_gated_lstm import TimeGatedLSTM, openness
 
 B, T, D, H, K = 3, 7, 4, 5, 6
 F64 = torch.float64

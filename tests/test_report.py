@@ -1,6 +1,6 @@
 """What results/report.md and README.md claim: every formula against the code, every number and file against results/.
 
-The texts with their placeholders are assets/report.md and assets/front_page.md.
+The texts with their placeholders are reproduce/report.md and reproduce/front_page.md.
 """
 
 import ast
@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.fill import PLACEHOLDER, fill, value
-from common.typeset import digest_of
+from reproduce.fill import PLACEHOLDER, fill, value
+from reproduce.typeset import digest_of
 from part1 import curriculum
 from part1.lstm import LSTM
 from part1.vanilla_rnn import VanillaRNN
@@ -24,7 +24,7 @@ from part3.sampling import choose
 from reproduce import TEXTS
 from tests.scripts import ROOT
 
-REPORT = (ROOT / "assets/report.md").read_text()
+REPORT = (ROOT / "reproduce/report.md").read_text()
 MADE = (ROOT / "results/report.md").read_text()
 
 
@@ -33,7 +33,7 @@ MADE = (ROOT / "results/report.md").read_text()
 
 @pytest.mark.parametrize("source, made", TEXTS.items())
 def test_no_number_was_changed_by_hand(source, made):
-    """`python reproduce.py --only report` makes both texts; what it makes is what is committed."""
+    """`python reproduce --only report` makes both texts; what it makes is what is committed."""
     assert (ROOT / made).read_text() == fill((ROOT / source).read_text(), ROOT)
 
 

@@ -13,15 +13,15 @@ import pytest
 
 import reproduce_claims as claims
 from common.arguments import Parser
-from common.steps import Step, expected_minutes, record_of
-from reproduce_steps import steps
+from reproduce.runner import Step, expected_minutes, record_of
+from reproduce.steps import steps
 from tests.scripts import ROOT, run
 
 DRIVER = """
 import sys
 sys.path.insert(0, sys.argv.pop(1))
 import reproduce
-from common.steps import Step
+from reproduce.runner import Step
 reproduce.main(sys.argv[2:], table=lambda scale: [Step(**step) for step in eval(sys.argv[1])])
 """
 

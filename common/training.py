@@ -1,0 +1,136 @@
+"""What every training needs around its loop: when to stop, how long it took, random state, and how it ends."""
+
+import atexit
+import math
+import os
+import signal
+import sys
+import time
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from common.checkpoint import CheckpointError
+
+EXIT_STATUS = {
+    signal.SIGTERM: 143,  # 128 + 15, as the shell says it
+    signal.SIGUSR1: 85,  # saved, to be continued: the job script requeues on it
+    signal.SIGINT: 130,  # Ctrl-C
+}
+
+
+class StopFlag:
+    """False until SIGTERM, SIGUSR1 or Ctrl-C arrives, then True; a second Ctrl-C ends the process at once.
+
+    `signal` is the one that arrived, or None.
+    """
+
+    def __init__(self):
+        self.signal = None
+        for number in EXIT_STATUS:
+            signal.signal(number, self._set)
+        atexit.register(_ignore_on_the_way_out)
+
+    def _set(self, number, frame):
+        if number == signal.SIGINT and self.signal == signal.SIGINT:
+            os._exit(EXIT_STATUS[signal.SIGINT])
+        self.signal = signal.Signals(number)
+
+    def __bool__(self):
+        return self.signal is not None
+
+    @property
+    def exit_status(self):
+        """What a process that stopped for this signal exits with."""
+        return EXIT_STATUS[self.signal]
+
+
+class Clock:
+    """CPU seconds of this process, all threads together, and wall seconds, from where a resumed run left off."""
+
+    def __init__(self):
+        self.load_state_dict({"cpu_seconds": 0.0, "wall_seconds": 0.0})
+
+    @property
+    def cpu_seconds(self):
+        return time.process_time() - self._cpu_start
+
+    @property
+    def wall_seconds(self):
+        return time.monotonic() - self._wall_start
+
+    def seconds(self):
+        """CPU and wall seconds, to the millisecond."""
+        return round(self.cpu_seconds, 3), round(self.wall_seconds, 3)
+
+    def state_dict(self):
+        return {"cpu_seconds": self.cpu_seconds, "wall_seconds": self.wall_seconds}
+
+    def load_state_dict(self, state):
+        self._cpu_start = time.process_time() - state["cpu_seconds"]
+        self._wall_start = time.monotonic() - state["wall_seconds"]
+
+    @contextmanager
+    def paused(self):
+        """What happens in this `with` block does not count."""
+        state = self.state_dict()
+        try:
+            yield
+        finally:
+            self.load_state_dict(state)
+
+
+class TorchRandom:
+    """The state of torch's global generators, on the CPU and on the CUDA devices there are."""
+
+    def state_dict(self):
+        return {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
+
+    def load_state_dict(self, state):
+        torch.set_rng_state(state["cpu"])
+        if len(state["cuda"]) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all(state["cuda"])
+
+
+class DivergedError(RuntimeError):
+    """The weights are not finite any more; the message gives the step, the loss and the gradient."""
+
+
+def check_finite(model, step, loss, grad_norm):
+    """Raise DivergedError if update `step`, made from this loss and this length of the gradient, ruined the weights.
+
+    A loss or gradient that is not finite ruins them too, so this one look after each update is enough. It asks for the
+    sum of the squares of all weights: while that is finite, so is every product of them (Cauchy-Schwarz).
+    """
+    length = nn.utils.get_total_norm(model.parameters()).item()
+    if not math.isfinite(length):
+        values = f"loss {float(loss):g}, length of the gradient {float(grad_norm):g}, of the weights {length:g}"
+        raise DivergedError(f"step {step}: {values}")
+
+
+def run_to_the_end(train, run, stop, resume_command, hint):
+    """Call `train()`, write what it returns to the run's result.json, and return it.
+
+    Exits instead with one line on stderr if training was stopped (train() returned None; the signal's status), if it
+    diverged (3, with the hint, what to try), or if the disk failed or damaged a file (1).
+    """
+    try:
+        result = train()
+        if result is not None:
+            run.finish(result)
+            return result
+        line, status = f"stopped by {stop.signal.name}, saved in {run.path}", stop.exit_status
+    except DivergedError as error:
+        print(f"{error}: diverged, the last good checkpoint is in {run.path}. Try {hint}.", file=sys.stderr)
+        sys.exit(3)
+    except (OSError, CheckpointError) as error:
+        line, status = str(error), 1
+    print(f"{line}; resume with: {resume_command}", file=sys.stderr)
+    sys.exit(status)
+
+
+def _ignore_on_the_way_out():
+    """Python gives its handlers up before it is gone; a signal would then change the exit status that tells the end."""
+    for number in EXIT_STATUS:
+        signal.signal(number, signal.SIG_IGN)

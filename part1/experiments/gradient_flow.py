@@ -1,0 +1,225 @@
+"""How much of the loss's gradient comes back to each time step, and does memory need it (question 1.1)?
+
+python part1/experiments/gradient_flow.py
+
+One-hot palindromes, float64 (float32 shows a false hard zero below 1e-38), from every first weights: before training;
+after part1/train.py's loop at a short length; and, for the two default cells, after its curriculum. Of the latch, an
+engineered memory, only the readout is trained. Writes gradient_flow.csv (per time step: norm of the gradient, of the
+whole batch; its ratio to that at T, of the median palindrome; norm of the term of ∂L/∂W_hh), gradient_flow_runs.csv
+(accuracy, W_hh) and gradient_flow_singular_values.csv (of ∂h_T/∂h_t); part1/experiments/plot_gradient_flow.py draws them.
+"""
+
+import copy
+import math
+import sys
+from pathlib import Path
+
+if not __package__:  # run as `python part1/experiments/gradient_flow.py`: import from the checkout, not from there
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
+
+import torch
+import torch.nn.functional as F
+
+from common.arguments import Parser, whole_number
+from common.ending import DivergedError
+from common.files import write_atomically
+from common.progress import Progress
+from part1 import train
+from part1.dataset import PalindromeDataset, encode
+from part1.lstm import LSTM
+from part1.vanilla_rnn import VanillaRNN
+
+ROOT = Path(__file__).resolve().parents[2]
+CELLS = {
+    "RNN, default": (VanillaRNN, "default"),
+    "RNN, orthogonal": (VanillaRNN, "orthogonal"),
+    "RNN, identity": (VanillaRNN, "identity"),
+    "RNN, latch": (VanillaRNN, "latch"),
+    "LSTM, zero_bias": (LSTM, "zero_bias"),
+    "LSTM, default": (LSTM, "default"),
+    "LSTM, chrono": (LSTM, "chrono"),
+}
+BY_CURRICULUM = ("RNN, default", "LSTM, default")
+HELD_OUT = 2_000  # palindromes an accuracy is measured on
+RESOLVED = 20  # e^20: singular values spread no wider are found by torch to at least seven digits
+
+
+@torch.no_grad()
+def bptt(model, x, target):
+    """Back-propagation through time of the vanilla RNN, by the formulas of question 1.1.
+
+        δ_T = W_phᵀ (ŷ - y),   D_t = diag(1 - h_t²),   δ_t = ∂L/∂h_t = W_hhᵀ D_{t+1} δ_{t+1}
+        ∂L/∂W_ph = (ŷ - y) h_Tᵀ                         the last step alone
+        ∂L/∂W_hh = Σ_t D_t δ_t h_{t-1}ᵀ                 every step: D_t [Π_{k=t+1..T} W_hhᵀ D_k] δ_T h_{t-1}ᵀ
+        ∂L/∂W_hx = Σ_t D_t δ_t x_tᵀ,   ∂L/∂b_h = Σ_t D_t δ_t
+
+    x is (B, T, D), target (B,); L is the mean cross-entropy over the batch. Returns the gradients, a dict by parameter,
+    the norms of δ_t, t = 1 … T, for each sequence (T, B), and of the terms of ∂L/∂W_hh (T,), the first 0 as h_0 is.
+    """
+    p, h = model(x, return_states=True)  # (B, K), (B, T, H)
+    h_before = F.pad(h, (0, 0, 1, 0))  # h_0 … h_T (B, T + 1, H)
+    error = (p.softmax(dim=1) - F.one_hot(target, p.shape[1])) / len(x)  # ŷ - y (B, K)
+
+    gradients = {name: torch.zeros_like(W) for name, W in model.named_parameters()}
+    gradients["W_ph"], gradients["b_p"] = error.T @ h[:, -1], error.sum(dim=0)
+    delta, norms, terms = error @ model.W_ph, [], []  # a row for each δ_t: (B, H)
+    for t in reversed(range(x.shape[1])):
+        norms.append(norm(delta))
+        delta_a = delta * (1 - h[:, t] ** 2)  # D_t δ_t
+        term = delta_a.T @ h_before[:, t]
+        terms.append(norm(term.flatten()))
+        gradients["W_hh"] += term
+        gradients["W_hx"] += delta_a.T @ x[:, t]
+        gradients["b_h"] += delta_a.sum(dim=0)
+        delta = delta_a @ model.W_hh
+    return gradients, torch.stack(norms[::-1]), torch.stack(terms[::-1])
+
+
+def cell_gradient_norms(model, x, target):
+    """Norms of the LSTM's whole derivatives ∂L/∂c_t (those through h_t included), t = 1 … T, as `bptt`'s: (T, B)."""
+    joined, h, c, cs = model.joined(), None, None, []
+    for x_t in x.permute(1, 2, 0):  # (D, B)
+        h, c = model.step(x_t, h, c, joined)
+        cs.append(c)
+    loss = F.cross_entropy(h.T @ model.W_ph.T + model.b_p, target)
+    return torch.stack([norm(gradient.T) for gradient in torch.autograd.grad(loss, cs)])
+
+
+def norm(v):
+    """Euclidean norm over the last axis; scaled first, as squares underflow below 1e-154."""
+    largest = v.abs().amax(dim=-1, keepdim=True).clamp(min=1e-300)
+    return (largest * (v / largest).norm(dim=-1, keepdim=True)).squeeze(-1)
+
+
+@torch.no_grad()
+def jacobian_singular_values(model, x, distances):
+    """log10 of the H singular values of ∂h_T/∂h_t, falling, for one sequence x (T, D) at each distance T - t ≥ 1.
+
+    ∂h_T/∂h_t = D_T W_hh … D_{t+1} W_hh. The transposed product is kept as U diag(d) V, log d apart, so that values over
+    hundreds of decades stay exact where the product itself would hold only the sixteen digits below its largest.
+    Yields (distance, (H,)). A unit saturated to ±1 exactly gives log10 0 = -∞.
+    """
+    _, h = model(x[None], return_states=True)  # (1, T, H)
+    H = h.shape[2]
+    U = V = torch.eye(H, dtype=x.dtype)
+    log_d = torch.zeros(H, dtype=x.dtype)
+    for distance in range(1, max(distances) + 1):
+        M = model.W_hh.T * (1 - h[0, -distance] ** 2) @ U
+        order = (M.norm(dim=0).log() + log_d).argsort(descending=True)  # the QR factors keep their scales apart then
+        U, R = torch.linalg.qr(M[:, order])
+        before, log_d = log_d[order], log_d[order] + R.diag().abs().log()
+        V = R * (before - log_d[:, None]).triu().exp() @ V[order]
+        if distance in distances:
+            yield distance, graded_singular_values(log_d, V) / math.log(10)
+
+
+def graded_singular_values(log_d, V, sweeps=30):
+    """Natural log of the singular values of diag(d) V, falling, for d falling over any range and V well conditioned.
+
+    QR steps from either side, in which d enters only through ratios at most about 1: no value is lost in a larger one.
+    """
+    if log_d.max() - log_d.min() < RESOLVED:
+        return log_d[0] + torch.linalg.svdvals((log_d - log_d[0]).exp()[:, None] * V).log()
+    for _ in range(sweeps):
+        ratio = log_d[:, None] - log_d  # log(d_i / d_j)
+        L = torch.linalg.qr(V.T).R.T  # diag(d) V = diag(d) L Qᵀ
+        R = torch.linalg.qr(L * ratio.tril().exp()).R  # diag(d) L = Q R diag(d)
+        V = R * (-ratio).triu().exp()  # R diag(d) = diag(d) V
+        scale = V.diag().abs()
+        log_d, V = log_d + scale.log(), V / scale[:, None]
+    return log_d.sort(descending=True).values
+
+
+def train_model(model, name, length, seed, updates, curriculum=False):
+    """Train `model` in place with part1/train.py's loop, default settings but for one-hot digits and a patience of 2.
+
+    Returns the updates made. Of the latch only W_ph and b_p are trained.
+    """
+    words = f"--device cpu --input_dim 10 --patience 2 --input_length {length} --seed {seed} --train_steps {updates}"
+    config = train.build_parser().parse_args([*words.split(), *["--curriculum"] * curriculum])
+    if name == "RNN, latch":
+        for W in (model.W_hx, model.W_hh, model.b_h):
+            W.requires_grad_(False)
+    return train.train(config, show=False, model=model)["steps"]
+
+
+def distances_up_to(longest):
+    """1, 2, 3, then every fifth, and the longest itself."""
+    return sorted({d for d in (1, 2, 3, *range(5, longest, 5), longest) if d <= longest})
+
+
+def measure(model, head, updates, config, seed, tables):
+    """Add the rows of a model (float32), trained for so many updates, to the three tables; each begins with `head`."""
+    held_out = PalindromeDataset(config.input_length + 1, seed, held_out=True)
+    digits, target = held_out.batch(HELD_OUT)
+    loss, accuracy = train.evaluate(model, digits, target, 10)
+
+    model = copy.deepcopy(model).double()
+    x, target = encode(digits[: config.batch_size], 10).double(), target[: config.batch_size]
+    if isinstance(model, VanillaRNN):
+        gradients, norms, terms = bptt(model, x, target)
+        terms = [f"{term:.4g}" for term in terms]
+        W_hh = model.W_hh.detach()
+        radius, sigma_max = torch.linalg.eigvals(W_hh).abs().max(), torch.linalg.matrix_norm(W_hh, 2)
+        summary = f"{radius:.4f},{sigma_max:.4f},{gradients['W_hh'].norm():.4g}"
+        for distance, values in jacobian_singular_values(model, x[0], distances_up_to(config.input_length - 1)):
+            three = ",".join(f"{value:.3f}" for value in (values[0], values.median(), values[-1]))
+            tables["_singular_values"].append(f"{head},{distance},{three}")
+    else:
+        norms, terms, summary = cell_gradient_norms(model, x, target), [""] * config.input_length, ",,"
+    tables["_runs"].append(f"{head},{updates},{accuracy:.4f},{loss:.4g},{summary}")
+    ratios = (norms / norms[-1]).median(dim=1).values
+    steps = enumerate(zip(norm(norms), ratios, terms, strict=True), start=1)
+    tables[""] += [f"{head},{t},{whole:.4g},{ratio:.4g},{term}" for t, (whole, ratio, term) in steps]
+
+
+def main(argv=None):
+    parser = Parser(__doc__.split("\n")[0])
+    length = whole_number(3, 100_000)
+    parser.add_argument("--input_length", type=length, default=100, help="digits to read, where it is measured")
+    parser.add_argument("--short_length", type=length, default=10, help="digits to read, where it is trained")
+    parser.add_argument("--updates", type=whole_number(1, 10**6), default=1_000, help="at the most, until solved")
+    parser.add_argument("--seeds", type=whole_number(1, 1_000), default=5, help="seeds 0, 1, … of every cell")
+    parser.add_argument("--batch_size", type=whole_number(1, HELD_OUT), default=64, help="palindromes of the gradient")
+    parser.add_argument("--num_hidden", type=whole_number(1, 10_000), default=128, help="units")
+    parser.add_argument("--output_dir", default=str(ROOT / "results/part1"), help="folder for the three tables")
+    config = parser.parse_args(argv)
+    if config.short_length > config.input_length:
+        parser.error(f"--short_length {config.short_length}: at most --input_length, {config.input_length}")
+    train.prepare_process()
+    tables = {
+        "": ["cell,trained,seed,t,norm,ratio,term"],
+        "_runs": ["cell,trained,seed,updates,accuracy,loss,spectral_radius,sigma_max,norm_W_hh"],
+        "_singular_values": ["cell,trained,seed,distance,log10_largest,log10_median,log10_smallest"],
+    }
+    lengths = {"no": None, "short": config.short_length, "curriculum": config.input_length}
+    points = [
+        (name, trained, seed)
+        for name in CELLS
+        for trained in lengths
+        for seed in range(config.seeds)
+        if trained != "curriculum" or name in BY_CURRICULUM
+    ]
+    try:
+        folder = Path(config.output_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        with Progress(len(points), unit="model") as progress:
+            for name, trained, seed in points:
+                torch.manual_seed(seed)
+                cell, init = CELLS[name]
+                model = cell(10, config.num_hidden, 10, init, max_length=config.input_length)
+                updates = 0
+                if trained != "no":
+                    updates = train_model(
+                        model, name, lengths[trained], seed, config.updates, curriculum=trained == "curriculum"
+                    )
+                measure(model, f'"{name}",{trained},{seed}', updates, config, seed, tables)
+                progress.advance(f"{name}, trained: {trained}, {updates} updates")
+        for suffix, lines in tables.items():
+            write_atomically(folder / f"gradient_flow{suffix}.csv", "\n".join(lines) + "\n")
+    except (ValueError, OSError, DivergedError) as error:
+        parser.error(error)
+
+
+if __name__ == "__main__":
+    main()

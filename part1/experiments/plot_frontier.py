@@ -1,0 +1,147 @@
+"""Draw the longest length that each way of training solves, and print the table. Trains nothing.
+
+python part1/experiments/plot_frontier.py
+
+A seed is solved if its held-out palindromes leave 95 % certainty of an accuracy of 99.9 % or more (part1/experiments/frontier.py).
+"""
+
+import sys
+from pathlib import Path
+
+if not __package__:  # run as `python part1/experiments/plot_frontier.py`: import from the checkout, not from there
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
+
+from common.arguments import Parser
+from common.figures import BLUE, SKY, VERMILION, new_figure, save_figure
+from part1.experiments.frontier import MEMORIES, Row, frontier, read_rows
+
+ROOT = Path(__file__).resolve().parents[2]
+INPUTS = {10: "one-hot digits", 1: "raw digits"}
+STYLES = {
+    "LSTM": {"color": BLUE, "edgecolor": "white"},
+    "time-gated LSTM": {"color": SKY, "edgecolor": "white", "hatch": "xx"},
+    "RNN": {"color": VERMILION, "edgecolor": "white", "hatch": "///"},
+}
+HEADINGS = {
+    "learned": "learned by gradient descent",
+    "reservoir": "reservoir, only the readout learned",
+    "engineered": "engineered: built into the first weights",
+}
+
+
+def _range(values, form="{:,.0f}"):
+    values = [value for value in values if value is not None]
+    if not values:
+        return "–"
+    low, high = form.format(min(values)), form.format(max(values))
+    return low if low == high else f"{low} to {high}"
+
+
+def table(rows):
+    """Markdown: a row per way of training and input, learned memory first, then the reservoir, then the engineered.
+
+    Updates, CPU time and the accuracies at longer lengths are those of the seeds that solved the length.
+    """
+    lines = [
+        "| memory | cell | first weights, training | input | longest length solved | longest tried | seeds | updates "
+        "| CPU s | accuracy at 2 × | at 10 × |",
+        "|---" * 11 + "|",
+    ]
+    for row in sorted(rows, key=lambda row: (MEMORIES.index(row.memory), row)):
+        length, longest = frontier(rows[row]), max(rows[row])
+        cells = [row.memory, row.cell, row.way, INPUTS[row.input_dim]]
+        if length is None:
+            cells += ["none", f"{longest:,}"] + ["–"] * 5
+        else:
+            seeds = rows[row][length].values()
+            points = [point for point in seeds if point.solved]
+            cells += [
+                f"{length:,}",
+                f"{longest:,}",
+                f"{len(points)} of {len(seeds)}",
+                _range(point.updates for point in points),
+                _range(point.cpu_seconds for point in points),
+                *(_range((point.beyond.get(n * length) for point in points), "{:.3f}") for n in (2, 10)),
+            ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def figure(rows):
+    """A bar per way of training, both inputs beside each other, as long as the longest length solved; log scale."""
+    best = {}  # {row without its input: longest length solved with either input}
+    for row in rows:
+        way = row._replace(input_dim=None)
+        best[way] = max(best.get(way, 1), frontier(rows[row]) or 1)
+    lines = []  # from the bottom up: the ways of one kind of memory, then its heading
+    for memory in reversed(MEMORIES):
+        ways = sorted((way for way in best if way.memory == memory), key=lambda way: (best[way], way[:3]))
+        lines += [*ways, *([HEADINGS[memory]] if ways else [])]
+
+    inputs = [dim for dim in INPUTS if any(dim == row.input_dim for row in rows)]
+    fig, axes = new_figure(1, len(inputs), width=9.5, height=1.2 + 0.25 * len(lines), sharey=True, squeeze=False)
+    for ax, dim in zip(axes[0], inputs, strict=True):
+        for y, way in enumerate(lines):
+            if isinstance(way, Row):
+                _draw_bar(ax, y, way, rows.get(way._replace(input_dim=dim)))
+            else:
+                ax.axhline(y + 0.5, color="0.6", lw=0.6)
+        ax.set_xscale("log")
+        ax.xaxis.set_major_formatter("{x:,.0f}")
+        ax.set_xlim(1, 60_000)
+        ax.set_ylim(-0.6, len(lines) - 0.4)
+        ax.set_title(INPUTS[dim])
+        ax.set_xlabel("digits to read; + is the longest tried")
+        ax.grid(axis="y", visible=False)
+    labels = [f"{way.cell}, {way.way}" if isinstance(way, Row) else way for way in lines]
+    ticks = axes[0, 0].set_yticks(range(len(lines)), labels, fontsize=8)
+    for tick, way in zip(ticks, lines, strict=True):
+        tick.label1.set_fontweight("normal" if isinstance(way, Row) else "bold")
+
+    learned = {way: length for way, length in best.items() if way.memory == "learned"}
+    plain = max((length for way, length in learned.items() if "curriculum" not in way.way), default=1)
+    fig.suptitle(
+        f"Learned memory: to {max(learned.values(), default=1):,} digits, without a curriculum to {plain:,}\n"
+        "longest length that at least 9 of 10 seeds solved (in brackets: how many did)",
+        fontsize=10,
+    )
+    return fig
+
+
+def _draw_bar(ax, y, way, at_length):
+    """The bar of one way and input, {digits: {seed: Point}}; None if it was not tried."""
+    if at_length is None:
+        ax.annotate("not tried", (1.15, y), fontsize=7, color="0.4", va="center")
+        return
+    length = frontier(at_length)
+    style = STYLES[way.cell]
+    if way.memory != "learned":  # hollow: not all of it was learned
+        style = {"color": "white", "edgecolor": "0.3", "hatch": {"reservoir": "", "engineered": "..."}[way.memory]}
+    ax.barh(y, length or 1, height=0.65, **style)
+    seeds = at_length[length or min(at_length)].values()
+    note = "none" if length is None else f"{length:,}{'+' if length == max(at_length) else ''}"
+    note += f"  ({sum(point.solved for point in seeds)} of {len(seeds)})"
+    ax.annotate(note, (1.08 * (length or 1), y), fontsize=7, va="center")
+
+
+def main(argv=None):
+    parser = Parser(__doc__.split("\n")[0])
+    results = ROOT / "results"
+    folders = [str(results / "part1/memory"), str(results / "part1/sweep")]
+    parser.add_argument("--sweep_dir", nargs="+", default=folders, help="folders of the points; an earlier one wins")
+    parser.add_argument("--runs_dir", default=str(results / "part2/runs"), help="folder of part 2's runs")
+    parser.add_argument("--reservoir", default=str(results / "part1/reservoir.csv"), help="table of part1/experiments/reservoir.py")
+    parser.add_argument("--output_dir", default=str(results / "part1"), help="folder for frontier.png")
+    config = parser.parse_args(argv)
+    try:
+        rows = read_rows(config.sweep_dir, config.runs_dir, config.reservoir)
+        folder = Path(config.output_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_figure(figure(rows), folder / "frontier.png")
+    except (ValueError, OSError) as error:
+        parser.error(error)
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What a student may skip: the experiments behind the report's answers, each with its plot."""

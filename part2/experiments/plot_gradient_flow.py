@@ -1,0 +1,84 @@
+"""Draw the norm of the gradient at each time step from the CSV file of part2/experiments/gradient_flow.py.
+
+python part2/experiments/plot_gradient_flow.py
+"""
+
+import statistics
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+if not __package__:  # run as `python part2/experiments/plot_gradient_flow.py`: import from the checkout, not from there
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
+
+from common.arguments import Parser
+from common.figures import BLUE, GREEN, ORANGE, SKY, VERMILION, new_figure, save_figure
+from common.table import read_table
+
+ROOT = Path(__file__).resolve().parents[2]
+STYLES = {
+    "time-gated, forget bias 1": (BLUE, "-"),
+    "time-gated, forget bias 0": (SKY, "--"),
+    "plain, forget bias 0": (ORANGE, ":"),
+    "plain, forget bias 1": (VERMILION, "--"),
+    "plain, chrono": (GREEN, "-."),
+}
+
+
+def read_norms(path):
+    """{cell: {t: [(norm of dL/dc_t, norm of dL/dh_t) of each seed]}}. Raises ValueError or OSError."""
+    norms = defaultdict(lambda: defaultdict(list))
+    columns = {"cell": str, "t": int, "grad_c": float, "grad_h": float}
+    for row in read_table(path, columns, "part2/experiments/gradient_flow.py"):
+        norms[row["cell"]][row["t"]].append((row["grad_c"], row["grad_h"]))
+    if not norms.keys() <= STYLES.keys():
+        raise ValueError(f"{path} holds other cells than {'; '.join(STYLES)}")
+    return norms
+
+
+def figure(norms):
+    """Median over the seeds and their range against the time step, log scale: dL/dc_t, and dL/dh_t beside it."""
+    fig, axes = new_figure(1, 2, width=10, height=4.2, sharey=True)
+    first = {}
+    for ax, which, symbol in zip(axes, (0, 1), "ch", strict=True):
+        for cell, at_step in norms.items():
+            colour, style = STYLES[cell]
+            steps = sorted(at_step)
+            seeds = [sorted(values[which] for values in at_step[t]) for t in steps]
+            ax.fill_between(steps, [s[0] for s in seeds], [s[-1] for s in seeds], color=colour, alpha=0.2, lw=0)
+            ax.plot(steps, [statistics.median(s) for s in seeds], style, color=colour, label=cell)
+            first[cell, which] = statistics.median(seeds[0])
+        ax.set_yscale("log")
+        ax.set_xlabel(f"time step t, of {max(steps)}")
+        ax.set_ylabel(f"‖∂L/∂{symbol}ₜ‖, whole batch")
+        ax.set_title(f"gradient at the {'cell' if which == 0 else 'hidden'} state {symbol}ₜ")
+    axes[0].legend(fontsize=8)
+    gated, plain = first["time-gated, forget bias 1", 0], first["plain, forget bias 1", 0]
+    fig.suptitle(
+        f"The gradient at the first of {max(steps)} steps, before training: {gated:.0e} with the time gate, "
+        f"{plain:.0e} without\nline: median of {len(seeds[0])} seeds, band: lowest to highest; float64",
+        fontsize=10,
+    )
+    return fig
+
+
+def main(argv=None):
+    parser = Parser(__doc__.split("\n")[0])
+    parser.add_argument("--csv", default=str(ROOT / "results/part2/gradient_flow.csv"), help="the table")
+    parser.add_argument("--output_dir", default=str(ROOT / "results/part2"), help="folder for gradient_flow.png")
+    config = parser.parse_args(argv)
+    try:
+        norms = read_norms(config.csv)
+        folder = Path(config.output_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_figure(figure(norms), folder / "gradient_flow.png")
+    except (ValueError, OSError) as error:
+        parser.error(error)
+    for cell, at_step in norms.items():
+        for t in sorted({1, max(at_step) // 2, max(at_step)}):
+            c, h = (statistics.median(values[which] for values in at_step[t]) for which in (0, 1))
+            print(f"{cell}: t = {t}, median norm of dL/dc {c:.1e}, of dL/dh {h:.1e}")
+
+
+if __name__ == "__main__":
+    main()

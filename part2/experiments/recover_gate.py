@@ -1,0 +1,116 @@
+"""Can the time gate's parameters be learned from data? Find a teacher's again, from starts at growing distance.
+
+python part2/experiments/recover_gate.py
+
+A student gate sees time stamps and how far the teacher's gate is open at them, nothing else, and lessens the mean
+squared difference. One of its parameters starts wrong, by a known distance, and is learned; the other two are right.
+The teachers have the period τ = 1, without loss of generality: times are counted in periods of the teacher. Writes
+recovery.csv, which part2/experiments/plot_recover_gate.py draws.
+"""
+
+import itertools
+import sys
+from pathlib import Path
+
+if not __package__:  # run as `python part2/experiments/recover_gate.py`: import from the checkout, not from there
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
+
+import torch
+
+from common.arguments import Parser, whole_number
+from common.files import write_atomically
+from common.progress import Progress
+from part2.time_gate import TimeGate
+
+ROOT = Path(__file__).resolve().parents[2]
+R_ON = 0.1  # the teachers' open share
+# How far the student's start is off: τ by a factor 1 + distance, s by distance · τ, r_on by a factor.
+DISTANCES = {
+    "tau": (-0.3, -0.1, -0.03, -0.01, -0.003, -0.001, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3),
+    "s": (-0.45, -0.3, -0.2, -0.1, -0.05, -0.02, 0.02, 0.05, 0.1, 0.2, 0.3, 0.45),
+    "r_on": (0.1, 0.2, 0.5, 2.0, 4.0, 8.0),
+}
+HORIZONS = ("2", "10", "100", "growing")  # time stamps are uniform from 0 to so many periods; growing: 1 to 100
+LEAKS = (0.0, 0.1)  # the student's; the teacher has none
+TOLERANCE = 0.01  # found: so near, τ and r_on as a share, s as a share of the period
+BATCH = 256  # time stamps per update
+RATE = 0.01  # Adam's first step size, which falls linearly to 0; for τ it is divided by the horizon, as an error of τ
+# shifts the phase at the horizon so many times as far
+
+
+def start(parameter, distance, s):
+    """τ, s, r_on of students (N,) whose `parameter` is off by `distance` from teachers with shifts s (N,)."""
+    tau, r_on = torch.ones_like(s), torch.full_like(s, R_ON)
+    if parameter == "tau":
+        tau = tau * (1 + distance)
+    elif parameter == "s":
+        s = s + distance
+    else:
+        r_on = r_on * distance
+    return tau, s, r_on
+
+
+def recovered(parameter, student, s):
+    """Which students (N,) have found the `parameter` of their teachers: τ = 1, s up to whole periods, or R_ON."""
+    if parameter == "s":
+        error = (student.s - s + 0.5) % 1 - 0.5
+    else:
+        error = getattr(student, parameter) / (1 if parameter == "tau" else R_ON) - 1
+    return error.abs() < TOLERANCE
+
+
+def learn(student, teacher, parameter, horizon, updates, generator):
+    """Fit the student's openness to the teacher's at random time stamps; every unit is a problem of its own."""
+    optimizer = torch.optim.Adam([p for p in student.parameters() if p.requires_grad])
+    for step in range(updates):
+        done = step / updates
+        span = 100**done if horizon == "growing" else float(horizon)
+        optimizer.param_groups[0]["lr"] = RATE * (1 - done) / (span if parameter == "tau" else 1)
+        t = span * torch.rand(BATCH, dtype=torch.float64, generator=generator)
+        with torch.no_grad():
+            k = teacher(t)
+        loss = (student(t) - k).square().mean(dim=0).sum()  # a sum over units: each has its own gradient
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+def recovery(parameter, horizon, leak, teachers, updates, seed):
+    """Share of the teachers found again from each of the parameter's DISTANCES, a list."""
+    generator = torch.Generator().manual_seed(seed)
+    distances = DISTANCES[parameter]
+    s = torch.rand(teachers, dtype=torch.float64, generator=generator)
+    tau, first_s, r_on = map(torch.cat, zip(*(start(parameter, d, s) for d in distances), strict=True))
+    H = len(tau)
+    s = s.repeat(len(distances))
+    student = TimeGate(H, tau, first_s, r_on, leak, learn=[parameter])
+    learn(student, TimeGate(H, 1.0, s, R_ON), parameter, horizon, updates, generator)
+    return recovered(parameter, student, s).double().view(len(distances), teachers).mean(dim=1).tolist()
+
+
+def main(argv=None):
+    parser = Parser(__doc__.split("\n")[0])
+    parser.add_argument("--teachers", type=whole_number(1, 10_000), default=32, help="each tried from every start")
+    parser.add_argument("--updates", type=whole_number(1, 10**6), default=3_000, help="for each student")
+    parser.add_argument("--seed", type=whole_number(0, 2**63 - 1), default=0, help="of teachers and time stamps")
+    parser.add_argument("--output_dir", default=str(ROOT / "results/part2"), help="folder for recovery.csv")
+    config = parser.parse_args(argv)
+    torch.set_num_threads(1)
+    try:
+        folder = Path(config.output_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        lines = ["parameter,horizon,leak,distance,recovered"]
+        cases = list(itertools.product(DISTANCES, HORIZONS, LEAKS))
+        with Progress(len(cases), unit="case") as progress:
+            for parameter, horizon, leak in cases:
+                shares = recovery(parameter, horizon, leak, config.teachers, config.updates, config.seed)
+                for distance, share in zip(DISTANCES[parameter], shares, strict=True):
+                    lines.append(f"{parameter},{horizon},{leak:g},{distance:g},{share:.4f}")
+                progress.advance(f"{parameter}, {horizon} periods, leak {leak:g}")
+        write_atomically(folder / "recovery.csv", "\n".join(lines) + "\n")
+    except (ValueError, OSError) as error:
+        parser.error(error)
+
+
+if __name__ == "__main__":
+    main()

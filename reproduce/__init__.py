@@ -1,0 +1,1 @@
+"""Every figure and table again, and the report: `python reproduce`."""
