@@ -105,7 +105,8 @@ def check_finite(model, step, loss, grad_norm):
     """
     length = nn.utils.get_total_norm(model.parameters()).item()
     if not math.isfinite(length):
-        values = f"loss {float(loss):g}, length of the gradient {float(grad_norm):g}, of the weights {length:g}"
+        loss, grad_norm = (torch.as_tensor(value).item() for value in (loss, grad_norm))
+        values = f"loss {loss:g}, length of the gradient {grad_norm:g}, of the weights {length:g}"
         raise DivergedError(f"step {step}: {values}")
 
 

@@ -1,5 +1,6 @@
 """Palindromes, a batch at a time, with left halves held out for evaluation."""
 
+import functools
 import math
 import sys
 
@@ -117,9 +118,13 @@ def _in_set(left, seq_length, held_out):
     if seq_length <= 3:
         return np.ones(len(left), dtype=bool)
     # A sum of digits times random odd numbers modulo 2^64, mixed: the top bits are as good as uniform.
-    weights = _mix(np.arange(1, left.shape[1] + 1, dtype=np.uint64)) | np.uint64(1)
-    code = _mix(left.astype(np.uint64) @ weights)
+    code = _mix(left.astype(np.uint64) @ _odd_numbers(left.shape[1]))
     return (code < np.uint64(HELD_OUT * 2**64)) == held_out
+
+
+@functools.cache
+def _odd_numbers(n):
+    return _mix(np.arange(1, n + 1, dtype=np.uint64)) | np.uint64(1)
 
 
 def _mirror(left, seq_length):

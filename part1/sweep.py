@@ -101,13 +101,15 @@ def read_points(folder):
     Raises ValueError, naming the file, if one is something else; OSError if it cannot be read.
     """
     folder, points = Path(folder), {}
-    for path in [folder / POINTS, *sorted(folder.glob("*_seed*.json"))]:
+    for path in [*sorted(folder.glob("*_seed*.json")), folder / POINTS]:  # the table last: points move there meanwhile
         try:
-            if path.name != POINTS:
-                records = [json.loads(path.read_text(encoding="utf-8"))]
-            else:
+            if path.name == POINTS:
                 records = read_records(path) if path.exists() else []
+            else:
+                records = [json.loads(path.read_text(encoding="utf-8"))]
             points |= {name_of(record): record for record in records}
+        except FileNotFoundError:
+            continue
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path} holds no point of part1/sweep.py") from error
     return points

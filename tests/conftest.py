@@ -4,7 +4,23 @@ import signal
 
 import pytest
 
-from common.stop import EXIT_STATUS
+from common.training import EXIT_STATUS
+
+# A shell's `&` and nohup leave Ctrl-C ignored, and a child process would inherit that: the scripts that are tested with
+# Ctrl-C would never hear it.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--long", action="store_true", help="also the tests that take minutes each")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--long"):
+        for item in items:
+            if "long" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="takes minutes: pytest --long"))
 
 
 @pytest.fixture(autouse=True)

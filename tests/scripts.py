@@ -16,11 +16,11 @@ from pathlib import Path
 
 import torch
 
-from common.processes import warm_context
+from part1.sweep import warm_context
 
 ROOT = Path(__file__).resolve().parents[1]
 
-warm = warm_context("matplotlib.pyplot")
+warm = warm_context("matplotlib.figure")
 
 
 class Forked:

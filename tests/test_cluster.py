@@ -15,6 +15,7 @@ import time
 import pytest
 import torch
 
+from part1.sweep import read_points
 from tests.scripts import ROOT, run
 from tests.slurm_cluster import missing, running_cluster
 from tests.test_faults import assert_same, fingerprint
@@ -80,7 +81,7 @@ def train(cluster, folder, flags, options=(), **environment):
 def python_that(folder, statements):
     """A stand-in for Python in train.sbatch that runs `statements` before what part3/train.py does."""
     path = folder / "python"
-    code = f"{statements}\nfrom common.cluster import run_script\nfrom part3.train import main\nrun_script(main)"
+    code = f"{statements}\nfrom part3.ranks import run_script\nfrom part3.train import main\nrun_script(main)"
     path.write_text(f'#!/bin/sh\nshift\nexec \'{sys.executable}\' -c "$CODE" "$@"\n')
     path.chmod(0o755)
     return {"PYTHON": str(path), "CODE": code}
@@ -347,13 +348,9 @@ def sweep(cluster, folder, array):
 
 
 def points(folder):
-    """{name: content without the times} of a sweep's files."""
-    found = {}
-    for path in (folder / "points").glob("*.json"):
-        content = json.loads(path.read_text())
-        content["result"] = {k: v for k, v in content["result"].items() if not k.endswith("seconds")}
-        found[path.name] = content
-    return found
+    """{name: settings and result without the times} of a sweep."""
+    found = read_points(folder / "points")
+    return {name: {k: v for k, v in point.items() if "seconds" not in k} for name, point in found.items()}
 
 
 def new_points(folder, job):

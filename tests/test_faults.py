@@ -25,8 +25,8 @@ import part3.generate
 import part3.score
 import part3.train
 from common.checkpoint import load_checkpoint
+from tests.fast.test_checkpoint import payloads
 from tests.scripts import ROOT, run, start
-from tests.test_common_checkpoint import payloads
 
 COMMON = ["--patience", 0, "--eval_every", 10, "--train_steps"]
 PALINDROMES = ["part1/train.py", "--input_length", 6, "--num_hidden", 16, "--batch_size", 32, *COMMON]
@@ -153,8 +153,8 @@ def test_a_signal_saves_the_current_step_and_the_resume_equals_unbroken(tmp_path
     assert "Traceback" not in err and "saved" in err and "--resume" in err.splitlines()[-1]
     assert not (folder / "result.json").exists()
 
-    # The line that says how to go on is a command that works as it stands.
-    command = err.splitlines()[-1].split("go on with: ")[1]
+    # The line that says how to resume is a command that works as it stands.
+    command = err.splitlines()[-1].split("resume with: ")[1]
     resumed = subprocess.run(
         command.replace("python ", f"{sys.executable} ", 1), shell=True, capture_output=True, text=True, cwd=ROOT
     )
@@ -225,7 +225,7 @@ def limit_files_to(size):
 
 
 @pytest.mark.parametrize("kind", ["palindromes", "sentences", "streams"])
-def test_a_full_disk_is_one_line_and_the_old_checkpoint_goes_on(tmp_path, kind):
+def test_a_full_disk_is_one_line_and_the_old_checkpoint_is_resumed(tmp_path, kind):
     """The first checkpoint (no optimizer state yet) fits under the limit, the next does not."""
     flags = ["part1/train.py", "--num_hidden", 64, "--patience", 0, "--eval_every", 10, "--train_steps", 30]
     if kind != "palindromes":
@@ -243,7 +243,7 @@ def test_a_full_disk_is_one_line_and_the_old_checkpoint_goes_on(tmp_path, kind):
 
 @pytest.fixture(params=["RNN", "sentences"])
 def finished(tmp_path, unbroken, request):
-    """A copy of a finished run, and the command to go on with it."""
+    """A copy of a finished run, and the command to resume it."""
     shutil.copytree(unbroken[request.param][0], tmp_path / "run")
     return tmp_path / "run", [*small(request.param, 410), "--output_dir", tmp_path / "run", "--resume"]
 

@@ -1,4 +1,4 @@
-"""part1/sweep.py: every point once, none lost, none torn; part1/plot_accuracy.py draws what they say."""
+"""part1/sweep.py: every point once, none lost, none torn; part1/plot_accuracy.py draws what they hold."""
 
 import contextlib
 import json
@@ -16,6 +16,7 @@ except ImportError:  # not on Windows
     resource = None
 
 from common.device import choose_device
+from common.files import write_records
 from part1 import plot_accuracy, sweep
 from tests.scripts import run, start
 
@@ -25,12 +26,9 @@ TINY = ["--num_hidden", "8", "--batch_size", "16", "--train_steps", "20", "--eva
 
 
 def points_in(folder):
-    """{file name: content but for times}; every file must be whole JSON."""
-    contents = {path.name: json.loads(path.read_text()) for path in folder.iterdir()}
-    for content in contents.values():
-        for name in ("cpu_seconds", "wall_seconds"):
-            assert content["result"].pop(name) >= 0
-    return contents
+    """{name: settings and result, but for times}: of the table and of points that stand beside it."""
+    points = sweep.read_points(folder)
+    return {name: {key: x for key, x in point.items() if "seconds" not in key} for name, point in points.items()}
 
 
 @pytest.fixture(scope="module")
@@ -42,42 +40,43 @@ def unbroken(tmp_path_factory):
     return folder
 
 
-def test_every_point_has_its_file_with_its_settings(unbroken):
+def test_every_point_is_a_row_of_one_table_with_its_settings(unbroken):
+    assert {path.name for path in unbroken.iterdir()} == {"points.csv", "lock"}
     points = points_in(unbroken)
     assert len(points) == 8
-    content = points["LSTM_length5_dim1_default_lr0.001_seed1.json"]
-    settings = content["settings"]
-    assert (settings["model_type"], settings["input_length"], settings["seed"]) == ("LSTM", 5, 1)
-    assert settings["num_hidden"] == 8 and content["result"]["steps"] == 20
-    assert settings["device"] == "auto" and content["computed_on"] == choose_device("auto").type
-    assert 0 <= content["result"]["accuracy"] <= 1
+    point = points["LSTM_length5_dim1_default_lr0.001_seed1"]
+    assert (point["model_type"], point["input_length"], point["seed"]) == ("LSTM", 5, 1)
+    assert point["num_hidden"] == 8 and point["steps"] == 20 and 0 <= point["accuracy"] <= 1
+    assert point["device"] == "auto" and point["computed_on"] == choose_device("auto").type
 
 
 def test_a_point_is_what_train_gives(unbroken, tmp_path):
     flags = ["--model_type", "LSTM", "--input_length", "5", "--seed", "1"]
     assert run("part1/train.py", *flags, *TINY, "--output_dir", tmp_path)[0] == 0
     alone = json.loads((tmp_path / "result.json").read_text())
-    swept = points_in(unbroken)["LSTM_length5_dim1_default_lr0.001_seed1.json"]["result"]
-    assert swept == {name: alone[name] for name in swept}
+    swept = points_in(unbroken)["LSTM_length5_dim1_default_lr0.001_seed1"]
+    assert {name: swept[name] for name in alone if "seconds" not in name}.items() <= alone.items()
 
 
 def test_a_point_is_tested_beyond_its_length_without_further_training(unbroken, tmp_path):
     grid = ["--model_type", "RNN", "--input_length", "3", "--seed", "0"]
     assert run(SCRIPT, *grid, *TINY, "--times", 2, 10, "--output_dir", tmp_path)[0] == 0
-    name = "RNN_length3_dim1_default_lr0.001_seed0.json"
-    result, plain = points_in(tmp_path)[name]["result"], points_in(unbroken)[name]["result"]
-    accuracy = result.pop("accuracy_beyond")
-    assert result == plain and list(accuracy) == ["6", "30"] and all(0 <= a <= 1 for a in accuracy.values())
+    name = "RNN_length3_dim1_default_lr0.001_seed0"
+    point, plain = points_in(tmp_path)[name], points_in(unbroken)[name]
+    accuracy = point.pop("accuracy_beyond")
+    assert point == plain and list(accuracy) == ["6", "30"] and all(0 <= a <= 1 for a in accuracy.values())
     assert "0 of them new" in run(SCRIPT, *grid, *TINY, "--times", 10, "--output_dir", tmp_path)[1]
     status, _, err = run(SCRIPT, *grid, *TINY, "--times", 5, "--output_dir", tmp_path)
     assert status == 2 and "no accuracy at length 15" in err
 
 
-def test_finished_points_are_skipped(unbroken):
-    before = {path: path.stat().st_mtime_ns for path in unbroken.iterdir()}
+def test_finished_points_are_skipped_and_new_ones_join_the_table(unbroken, tmp_path):
+    before = (unbroken / "points.csv").read_bytes()
     status, out, _ = run(SCRIPT, *GRID, *TINY, "--output_dir", unbroken)
-    assert status == 0 and "0 of them new" in out
-    assert before == {path: path.stat().st_mtime_ns for path in unbroken.iterdir()}
+    assert status == 0 and "0 of them new" in out and (unbroken / "points.csv").read_bytes() == before
+    for index in (1, 0):  # an array's tasks
+        assert run(SCRIPT, *GRID, *TINY, "--output_dir", tmp_path, "--shard", f"{index}/2")[0] == 0
+    assert points_in(tmp_path) == points_in(unbroken)
 
 
 def test_shards_part_the_grid_and_dry_run_lists_it(tmp_path):
@@ -97,7 +96,7 @@ def test_other_settings_in_the_same_folder_are_refused(unbroken):
 
 
 @pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
-def test_stopped_and_started_again_gives_the_same_files(unbroken, tmp_path, number, status):
+def test_stopped_and_started_again_gives_the_same_table(unbroken, tmp_path, number, status):
     process = start(SCRIPT, *GRID, *TINY, "--output_dir", tmp_path, "--workers", 2, start_new_session=True)
     end = time.monotonic() + 120
     while not any(tmp_path.iterdir()) and time.monotonic() < end:
@@ -109,14 +108,14 @@ def test_stopped_and_started_again_gives_the_same_files(unbroken, tmp_path, numb
     assert "Warning" not in err or number == signal.SIGKILL  # Python's, that it cleared up what the killed one had
     status, _, err = run(SCRIPT, *GRID, *TINY, "--output_dir", tmp_path)
     assert status == 0, err
-    assert points_in(tmp_path) == points_in(unbroken)
+    assert points_in(tmp_path) == points_in(unbroken) and not list(tmp_path.glob("*.json"))
 
 
 def test_a_point_that_diverges_is_finished_without_an_accuracy(tmp_path):
     status, _, err = run(SCRIPT, "--model_type", "RNN", "--learning_rate", "1e38", *TINY, "--output_dir", tmp_path)
     assert status == 0, err
-    (content,) = (json.loads(path.read_text()) for path in tmp_path.iterdir())
-    assert content["result"]["accuracy"] is None and "step" in content["result"]["diverged"]
+    (point,) = points_in(tmp_path).values()
+    assert "accuracy" not in point and "step 1: " in point["diverged"]
 
 
 @pytest.mark.parametrize(
@@ -163,10 +162,8 @@ def test_a_full_disk_ends_the_sweep_in_a_line(tmp_path):
 
 
 def test_a_curve_that_the_figure_does_not_know_is_in_the_table(unbroken, tmp_path, capsys):
-    for path in unbroken.iterdir():
-        content = json.loads(path.read_text())
-        content["settings"]["learning_rate"] = {0: 0.001, 1: 0.5}[content["settings"]["seed"]]
-        (tmp_path / path.name).write_text(json.dumps(content))
+    points = sweep.read_points(unbroken).values()
+    write_records(tmp_path / "points.csv", [p | {"learning_rate": {0: 0.001, 1: 0.5}[p["seed"]]} for p in points])
     plot_accuracy.main(["--sweep_dir", str(tmp_path), "--output_dir", str(tmp_path)])
     out, err = capsys.readouterr()
     assert "RNN, default, rate 0.5" in err and "| RNN | default | 0.5 | raw digits | 4 |" in out
@@ -219,10 +216,10 @@ def test_a_worker_that_is_killed_is_one_line(tmp_path):
     assert "Traceback" not in err or ("sweep.py" not in err and "Bad file descriptor" in err)
 
 
-def test_a_foreign_file_among_the_points_is_one_line(tmp_path):
-    (tmp_path / "notes.json").write_text("[1]")
+def test_a_foreign_file_in_place_of_the_points_is_one_line(tmp_path):
+    (tmp_path / "points.csv").write_text("a,b\n1,2\n")
     status, _, err = run("part1/plot_accuracy.py", "--sweep_dir", tmp_path, "--output_dir", tmp_path / "out")
-    assert status == 2 and "notes.json is not a point" in err and err.count("\n") == 1
+    assert status == 2 and "points.csv holds no point" in err and err.count("\n") == 1
 
 
 def test_no_points_is_one_line(tmp_path):

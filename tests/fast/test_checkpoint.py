@@ -1,0 +1,198 @@
+"""common/checkpoint.py: whole or the one before; never silently wrong; never runs code."""
+
+import io
+import os
+import pickle
+import random
+import signal
+import time
+
+import pytest
+import torch
+
+import common.files
+from common.checkpoint import LATEST, PREVIOUS, CheckpointError, load_checkpoint, save_checkpoint
+
+
+def state(number):
+    torch.manual_seed(number)
+    return {"step": number, "model": {"W": torch.randn(20, 30), "b": torch.arange(3)}, "name": "x", "rates": [0.1, 2]}
+
+
+def assert_equal(found, number):
+    expected = state(number)
+    assert found["step"] == number and found["name"] == "x" and found["rates"] == [0.1, 2]
+    assert all(torch.equal(found["model"][name], expected["model"][name]) for name in ("W", "b"))
+
+
+def test_round_trip_and_the_one_before_is_kept(tmp_path):
+    assert load_checkpoint(tmp_path) is None
+    for number in (1, 2, 3):
+        save_checkpoint(tmp_path, state(number))
+    assert_equal(load_checkpoint(tmp_path), 3)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [LATEST, PREVIOUS]
+    (tmp_path / LATEST).unlink()
+    assert_equal(load_checkpoint(tmp_path), 2)
+
+
+def two_checkpoints(folder):
+    save_checkpoint(folder, state(1))
+    save_checkpoint(folder, state(2))
+    return folder / LATEST, (folder / LATEST).read_bytes()
+
+
+def test_truncated_anywhere_falls_back_and_says_so(tmp_path, capsys):
+    path, whole = two_checkpoints(tmp_path)
+    lengths = [0, 1, len(whole) - 1, *random.Random(0).choices(range(len(whole)), k=50)]
+    for length in lengths:
+        path.write_bytes(whole[:length])
+        assert_equal(load_checkpoint(tmp_path), 1)
+        message = capsys.readouterr().err
+        assert str(path) in message and "damaged" in message and PREVIOUS in message
+
+
+def test_flipped_bits_and_zeroed_blocks_are_never_silently_wrong(tmp_path):
+    path, whole = two_checkpoints(tmp_path)
+    draw = random.Random(0)
+    damaged = []
+    for _ in range(200):
+        copy = bytearray(whole)
+        copy[draw.randrange(len(copy))] ^= 1 << draw.randrange(8)
+        damaged.append(copy)
+    for _ in range(50):
+        copy, start = bytearray(whole), draw.randrange(len(whole) - 512)
+        copy[start : start + 512] = bytes(512)
+        damaged.append(copy)
+    fell_back = 0
+    for copy in damaged:
+        path.write_bytes(copy)
+        try:
+            found = load_checkpoint(tmp_path)
+        except CheckpointError:
+            continue
+        assert_equal(found, found["step"])  # a flip in the archive's padding leaves the content whole
+        fell_back += found["step"] == 1
+    assert fell_back > 125
+
+
+def test_only_damaged_checkpoints_are_an_error(tmp_path):
+    path, _ = two_checkpoints(tmp_path)
+    path.write_bytes(b"no")
+    (tmp_path / PREVIOUS).write_bytes(b"")
+    with pytest.raises(CheckpointError, match="no checkpoint"):
+        load_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content", [{"format": 99}, {"step": 3}, [1, 2], torch.zeros(3)], ids=["newer", "no format", "list", "tensor"]
+)
+def test_a_foreign_file_is_refused(tmp_path, content):
+    torch.save(content, tmp_path / LATEST)
+    with pytest.raises(CheckpointError, match="format"):
+        load_checkpoint(tmp_path)
+
+
+class Payload:
+    def __init__(self, *call):
+        self.call = call
+
+    def __reduce__(self):
+        return self.call
+
+
+def payloads(marker):
+    import builtins
+    import subprocess
+
+    touch = f"open({str(marker)!r}, 'w')"
+    yield "system", Payload(os.system, (f"touch {marker}",))
+    yield "popen", Payload(os.popen, (f"touch {marker}",))
+    yield "eval", Payload(builtins.eval, (touch,))
+    yield "exec", Payload(builtins.exec, (touch,))
+    yield "open", Payload(builtins.open, (str(marker), "w"))
+    yield "subprocess", Payload(subprocess.check_output, (["touch", str(marker)],))
+    yield "getattr", Payload(builtins.getattr, ("text", "upper"))
+    yield "import", Payload(builtins.__import__, ("antigravity",))
+    yield "loads", Payload(pickle.loads, (pickle.dumps(Payload(os.system, (f"touch {marker}",))),))
+
+
+@pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
+@pytest.mark.parametrize("name", [name for name, _ in payloads("")])
+def test_malicious_pickles_are_refused_and_do_not_run(tmp_path, name, legacy):
+    marker = tmp_path / "executed"
+    payload = dict(payloads(marker))[name]
+    torch.save({"format": 1, "step": payload}, tmp_path / LATEST, _use_new_zipfile_serialization=not legacy)
+    with pytest.raises(CheckpointError):
+        load_checkpoint(tmp_path)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("when", [0, 1], ids=["before the first rename", "between the two renames"])
+def test_a_crash_between_renames_leaves_a_whole_checkpoint(tmp_path, monkeypatch, when):
+    two_checkpoints(tmp_path)
+    renames = iter(range(9))
+    replace = os.replace
+
+    def crash(*paths):
+        if next(renames) == when:
+            raise KeyboardInterrupt
+        replace(*paths)
+
+    monkeypatch.setattr(common.files.os, "replace", crash)
+    with pytest.raises(KeyboardInterrupt):
+        save_checkpoint(tmp_path, state(3))
+    monkeypatch.undo()
+    assert_equal(load_checkpoint(tmp_path), 2)
+    save_checkpoint(tmp_path, state(4))
+    assert_equal(load_checkpoint(tmp_path), 4)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [LATEST, PREVIOUS]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_killed_while_saving_every_time_one_loads(tmp_path):
+    save_checkpoint(tmp_path, state(0))
+    draw = random.Random(0)
+    for _ in range(int(os.environ.get("FAULT_TRIALS", "20"))):
+        child = os.fork()
+        if child == 0:
+            while True:
+                for number in range(1, 5):
+                    save_checkpoint(tmp_path, state(number))
+        time.sleep(draw.uniform(0.02, 0.12))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        found = load_checkpoint(tmp_path)
+        assert_equal(found, found["step"])
+
+
+def test_a_full_disk_leaves_the_old_checkpoints(tmp_path, monkeypatch):
+    two_checkpoints(tmp_path)
+
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(common.files.os, "fsync", full)
+    with pytest.raises(OSError, match="bytes are free there"):
+        save_checkpoint(tmp_path, state(3))
+    assert_equal(load_checkpoint(tmp_path), 2)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [LATEST, PREVIOUS]
+
+
+def test_saving_needs_no_allow_list(tmp_path):
+    """What the scripts save is plain: optimizer states, a numpy generator's state, settings."""
+    import numpy as np
+
+    model = torch.nn.Linear(2, 3)
+    for kind in (torch.optim.RMSprop, torch.optim.Adam, torch.optim.SGD):
+        optimizer = kind(model.parameters(), lr=0.1)
+        model(torch.ones(2)).sum().backward()
+        optimizer.step()
+        content = {"optimizer": optimizer.state_dict(), "rng": np.random.default_rng(3).bit_generator.state}
+        save_checkpoint(tmp_path, content)
+        assert load_checkpoint(tmp_path)["rng"] == content["rng"]
+
+
+def test_the_format_number_is_first_in_the_file(tmp_path):
+    save_checkpoint(tmp_path, state(1))
+    buffer = io.BytesIO((tmp_path / LATEST).read_bytes())
+    assert next(iter(torch.load(buffer, weights_only=True))) == "format"
