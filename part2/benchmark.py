@@ -2,9 +2,10 @@
 
 python part2/benchmark.py --json benchmark.json
 
-CPU time on one thread (on a GPU: wall time), freed memory kept as in training; a ratio is the median over the rounds
-of one round's ratio, with its quartiles. Memory is counted, not sampled: the bytes of all tensors that autograd keeps
-for the backward pass of one step.
+CPU time on one thread (on a GPU: wall time); a ratio is the median over the rounds of one round's ratio, with its
+quartiles. As in part1/benchmark.py each is measured in two fresh processes: as Python starts, and, with `.kept` after
+the key, with freed memory kept. Memory is counted, not sampled: the bytes of all tensors that autograd keeps for the
+backward pass of one step.
 """
 
 import json
@@ -17,36 +18,32 @@ if not __package__:  # run as `python part2/benchmark.py`: import from the check
 
 import torch
 import torch.nn.functional as F
-from common.memory import keep_freed_memory
-from common.timing import in_turn, quartiles_of_ratio
 
 from common.arguments import Parser, new_file, whole_number
-from common.device import choose_device, describe
+from common.device import choose_device, describe, in_fresh_process, in_turn, quartiles_of_ratio
 from common.files import write_atomically
 from common.progress import Progress
-from part1.benchmark import training_step
+from part1.benchmark import STATES, training_step
 from part1.lstm import LSTM
 from part2.dataset import Palindromes
 from part2.time_gate import AlwaysOpen, TimeGate
 from part2.time_gated_lstm import TimeGatedLSTM
-
-CLASSES = 10
 
 
 class OwnTimes(TimeGatedLSTM):
     """The time-gated LSTM given time stamps of its own for every sequence, as asynchronous samples have them."""
 
     def forward(self, x):
-        return super().forward(x, torch.arange(1, x.shape[1] + 1).expand(len(x), -1))
+        return super().forward(x, t=torch.arange(1, x.shape[1] + 1).expand(len(x), -1))
 
 
 def models(H, leak=0.001):
     """Name: model, all for one-hot digits with H units; part 1's LSTM first."""
     return {
-        "lstm": LSTM(10, H, CLASSES),
-        "always_open": TimeGatedLSTM(10, H, CLASSES, AlwaysOpen(H)),
-        "gated": TimeGatedLSTM(10, H, CLASSES, TimeGate(H, leak=leak)),
-        "gated_own_times": OwnTimes(10, H, CLASSES, TimeGate(H, leak=leak)),
+        "lstm": LSTM(10, H, 10),
+        "always_open": TimeGatedLSTM(10, H, 10, AlwaysOpen(H)),
+        "gated": TimeGatedLSTM(10, H, 10, TimeGate(H, leak=leak)),
+        "gated_own_times": OwnTimes(10, H, 10, TimeGate(H, leak=leak)),
     }
 
 
@@ -67,13 +64,26 @@ def saved_bytes(model, x, target):
     return sum(kept.values())
 
 
+def measure(T, config):
+    """{model: (seconds of every round, bytes kept for the backward pass)} for T digits to read, in this process."""
+    torch.manual_seed(0)
+    torch.set_flush_denormal(True)
+    device = choose_device(config.device)
+    x, _, _, target = Palindromes(T + 1).batch(config.batch_size)
+    x, target = x.to(device), target.to(device)
+    cells = {name: model.to(device) for name, model in models(config.num_hidden).items()}
+    steps = {name: training_step(model, x, target) for name, model in cells.items()}
+    seconds = in_turn(steps, config.rounds, device)
+    return {name: (seconds[name], saved_bytes(model, x, target)) for name, model in cells.items()}
+
+
 def build_parser():
     parser = Parser(__doc__.split("\n")[0])
     parser.add_argument("--input_length", nargs="+", type=whole_number(2, 100_000), default=[100, 200, 400, 800])
     parser.add_argument("--num_hidden", type=whole_number(1, 10_000), default=128, help="units")
     parser.add_argument("--batch_size", type=whole_number(1, 1_000_000), default=128, help="palindromes a step")
     parser.add_argument("--rounds", type=whole_number(3, 100_000), default=20, help="times that each model is timed")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps, or auto")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, or auto")
     parser.add_argument("--json", type=new_file, metavar="FILE", help="write the medians there")
     return parser
 
@@ -82,32 +92,25 @@ def main(argv=None):
     parser = build_parser()
     config = parser.parse_args(argv)
     try:
-        device = choose_device(config.device)
+        device = choose_device(config.device, needs_float64=True)
     except ValueError as error:
         parser.error(error)
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    keep_freed_memory()
-
     figures, lines = {}, []
-    with Progress(len(config.input_length) * (config.rounds + 2), unit="round") as progress:
+    with Progress(len(config.input_length) * len(STATES), unit="process") as progress:
         for T in config.input_length:
-            x, _, _, target = Palindromes(T + 1).batch(config.batch_size)
-            x, target = x.to(device), target.to(device)
-            cells = {name: model.to(device) for name, model in models(config.num_hidden).items()}
-            steps = {name: training_step(model, x, target) for name, model in cells.items()}
-            seconds = in_turn(steps, config.rounds, device, lambda T=T: progress.advance(f"T = {T}"))
-            for name, values in seconds.items():
-                low, median, high = quartiles_of_ratio(values, seconds["lstm"])
-                milliseconds = 1000 * statistics.median(values)
-                memory = saved_bytes(cells[name], x, target)
-                figures[f"{name}_ms.T{T}"] = round(milliseconds, 3)
-                figures[f"{name}_over_lstm.T{T}"] = round(median, 4)
-                figures[f"{name}_bytes_per_step.T{T}"] = round(memory / T)
-                lines.append(
-                    f"T {T:>5}  {name:<16} {milliseconds:9.1f} ms  {median:6.3f} × lstm ({low:.3f} to {high:.3f})"
-                    f"  {memory / T / 1e6:6.3f} MB per time step"
-                )
+            for state, keep_memory in STATES.items():
+                measured = in_fresh_process(measure, T, config, keep_memory=keep_memory)
+                for name, (seconds, memory) in measured.items():
+                    low, ratio, high = quartiles_of_ratio(seconds, measured["lstm"][0])
+                    milliseconds = 1000 * statistics.median(seconds)
+                    figures[f"{name}_ms.T{T}{state}"] = round(milliseconds, 3)
+                    figures[f"{name}_over_lstm.T{T}{state}"] = round(ratio, 4)
+                    figures[f"{name}_bytes_per_step.T{T}"] = round(memory / T)  # in either state the same
+                    lines.append(
+                        f"{f'{name}.T{T}{state}':<26} {milliseconds:9.1f} ms  {ratio:6.3f} × lstm "
+                        f"({low:.3f} to {high:.3f})  {memory / T / 1e6:6.3f} MB per time step"
+                    )
+                progress.advance(f"T = {T}{state}")
     print(f"torch {torch.__version__}, {describe(device)}, batch {config.batch_size}, {config.num_hidden} units")
     print("\n".join(lines))
     if config.json:

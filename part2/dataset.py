@@ -41,7 +41,7 @@ class _Stream:
         self.rng = np.random.default_rng([self.held_out, seed])
 
     def state_dict(self):
-        """Position in the random stream, plain values; to go on bit by bit, ask for batches of the same sizes."""
+        """Position in the random stream, plain values; to continue bit by bit, ask for the same batch sizes."""
         return {"rng": self.rng.bit_generator.state}
 
     def load_state_dict(self, state):
@@ -49,7 +49,7 @@ class _Stream:
 
 
 class Palindromes(PalindromeDataset):
-    """Part 1's palindromes of T digits, one-hot: all but the last are read, the last is to be said.
+    """Part 1's palindromes of T digits, one-hot: all but the last are read, the last is to be predicted.
 
     Arguments, errors, and which palindromes are held out: as part 1's PalindromeDataset.
     """

@@ -7,28 +7,26 @@ import math
 import sys
 from pathlib import Path
 
-import torch
-
 if not __package__:  # run as `python part2/plot_gate.py`: import from the checkout, not from part2/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from common.arguments import Parser, number_between, positive_number, whole_number
-from common.figures import BLUE, ORANGE, VERMILION, new_figure, save_figure
-from part2.time_gated_lstm import R_ON_LIMITS, TimeGate
+import torch
+
+from common.arguments import Parser, number_between, positive_number
+from common.figures import BLUE, ORANGE, VERMILION, in_house_style, new_figure, save_figure
+from part2.time_gate import R_ON_LIMITS, TimeGate, never_opens
 
 ROOT = Path(__file__).resolve().parents[1]
+UNITS, DURATION, SEED = 128, 40, 42  # of the layer in the image
 PIXELS, SAMPLES = 800, 16  # columns of the image, and the time stamps that each is the mean of
 OPEN, CLOSED = "0.82", "0.955"  # shades of the phases: told apart in grey
+TIME, OPENNESS = "time t (unit of the time stamps)", "openness k(t)"
 
 
 def dimension(ax, start, end, y, text, colour):
     """A dimension line from time `start` to `end` at height `y`, its text in the middle, as in a technical drawing."""
-    ax.annotate(
-        "",
-        (start, y),
-        (end, y),
-        arrowprops={"arrowstyle": "<->", "color": colour, "lw": 1.3, "shrinkA": 0, "shrinkB": 0, "mutation_scale": 9},
-    )
+    arrow = {"arrowstyle": "<->", "color": colour, "lw": 1.3, "shrinkA": 0, "shrinkB": 0, "mutation_scale": 9}
+    ax.annotate("", (start, y), (end, y), arrowprops=arrow)
     ax.text((start + end) / 2, y + 0.035, text, color=colour, ha="center", va="bottom")
     for t in (start, end):
         ax.plot([t, t], [0, y], color=colour, lw=0.7, ls=(0, (2, 2)), zorder=1)
@@ -61,95 +59,71 @@ def draw_anatomy(ax, tau, s, r_on):
     begin = s + tau * max(1, math.ceil(-s / tau))  # of a period after 0 and s, away from the other dimension lines
     dimension(ax, begin, begin + tau, 1.1, f"τ = {tau:g}", BLUE)
     if r_on < 0.6:
-        peak, middle = begin + tau * r_on / 2, begin + tau * (1 + r_on) / 2
+        peak, beside = (begin + tau * r_on / 2, 1), (begin + tau * (1 + r_on) / 2, 0.72)
         line = {"arrowstyle": "-", "color": "0.4", "lw": 0.7}
-        ax.annotate(
-            "k = 1 at\nφ = $r_{on}$ / 2",
-            (peak, 1),
-            (middle, 0.72),
-            ha="center",
-            va="center",
-            arrowprops=line,
-            fontsize=8,
-        )
-    ax.set(xlim=(start, end), ylim=(0, 1.7), yticks=[0, 0.5, 1], xlabel="time t (unit of the time stamps)")
-    ax.set_ylabel("openness k(t)")
+        ax.annotate("k = 1 at\nφ = $r_{on}$ / 2", peak, beside, ha="center", va="center", arrowprops=line, fontsize=8)
+    ax.set(xlim=(start, end), ylim=(0, 1.7), yticks=[0, 0.5, 1], xlabel=TIME, ylabel=OPENNESS)
     ax.grid(False)
     ax.set_title("(a) Open for the share $r_{on}$ of every period τ, counted from s; else closed, k = 0")
 
 
 def draw_variations(axes, tau, s, r_on):
     """k(t) with each parameter alone at a lower value, the given one and a higher one: a column a parameter."""
-    values = {
-        "tau": (tau / 2, tau, 2 * tau),
-        "s": (s - tau / 4, s, s + tau / 4),
-        "r_on": (r_on / 3, r_on, r_on + (1 - r_on) * 0.6),
-    }
-    symbols = {"tau": "τ", "s": "s", "r_on": "$r_{on}$"}
-    titles = ("(b) τ alone: how often", "(c) s alone: when", "(d) $r_{on}$ alone: how long")
+    variations = (
+        ("tau", "τ", "(b) τ alone: how often", (tau / 2, tau, 2 * tau)),
+        ("s", "s", "(c) s alone: when", (s - tau / 4, s, s + tau / 4)),
+        ("r_on", "$r_{on}$", "(d) $r_{on}$ alone: how long", (r_on / 3, r_on, r_on + (1 - r_on) * 0.6)),
+    )
     start, end = min(0.0, s), min(0.0, s) + 4 * tau
-    for column, (name, title) in enumerate(zip(values, titles, strict=True)):
-        for row, value in enumerate(values[name]):
-            ax = axes[row, column]
-            given = value == {"tau": tau, "s": s, "r_on": r_on}[name]
+    for column, (name, symbol, title, values) in enumerate(variations):
+        for row, value in enumerate(values):
+            ax, given = axes[row, column], row == 1
             t, k = curve(**{"tau": tau, "s": s, "r_on": r_on, name: value}, start=start, end=end)
             ax.fill_between(t, k, color=BLUE if given else ORANGE, alpha=0.35, lw=0)
             ax.plot(t, k, color=BLUE if given else "0.35", lw=1.4, clip_on=False)
-            text = f"{symbols[name]} = {value:.3g}{', as in (a)' if given else ''}"
+            text = f"{symbol} = {value:.3g}{', as in (a)' if given else ''}"
             ax.text(1, 1.09, text, transform=ax.transAxes, ha="right", fontsize=8)
             ax.set(xlim=(start, end), ylim=(0, 1), yticks=[0, 1])
             ax.grid(False)
             ax.tick_params(labelbottom=row == 2, labelleft=column == 0)
         axes[0, column].set_title(title, pad=16)
-        axes[2, column].set_xlabel("time t (unit of the time stamps)", fontsize=8)
-    axes[1, 0].set_ylabel("openness k(t)")
+        axes[2, column].set_xlabel(TIME, fontsize=8)
+    axes[1, 0].set_ylabel(OPENNESS)
 
 
-def draw_layer(ax, fig, gate, duration):
+@torch.no_grad()
+def draw_layer(ax, fig):
     """When each unit of a layer is open, an image: a row a unit, the shortest period below; darker is more open."""
-    t = torch.arange(PIXELS * SAMPLES, dtype=torch.float64)
-    t = (t + 0.5) * duration / (PIXELS * SAMPLES)
-    with torch.no_grad():
-        k = gate(t)
-        missed = int((gate(torch.arange(1, int(duration) + 1)) == 0).all(0).sum())
-    order = gate.tau.detach().argsort()
-    units = len(order)
-    pixels = k.reshape(PIXELS, SAMPLES, units).mean(1).T[order].numpy()
-    image = ax.imshow(
-        pixels,
-        aspect="auto",
-        origin="lower",
-        cmap="Blues",
-        vmin=0,
-        vmax=1,
-        interpolation="nearest",
-        extent=(0, duration, 0.5, units + 0.5),
-    )
+    torch.manual_seed(SEED)
+    gate = TimeGate(UNITS)
+    t = (torch.arange(PIXELS * SAMPLES, dtype=torch.float64) + 0.5) * DURATION / (PIXELS * SAMPLES)
+    k = gate(t)
+    taus, order = gate.tau.sort()
+    pixels = k.reshape(PIXELS, SAMPLES, UNITS).mean(1).T[order].numpy()
+    place = {"aspect": "auto", "origin": "lower", "extent": (0, DURATION, 0.5, UNITS + 0.5)}
+    image = ax.imshow(pixels, cmap="Blues", vmin=0, vmax=1, interpolation="nearest", **place)
     fig.colorbar(image, ax=ax, label="openness k (mean over a pixel)", pad=0.02, ticks=[0, 0.5, 1])
     ax.grid(False)
-    ax.set(xlabel="time t (unit of the time stamps)", ylabel="unit, by period τ")
-    ticks = sorted({1, *(max(1, round(units * quarter / 4)) for quarter in (1, 2, 3, 4))})
-    taus = gate.tau[order].tolist()
+    ax.set(xlabel=TIME, ylabel="unit, by period τ")
+    ticks = (1, UNITS // 4, UNITS // 2, 3 * UNITS // 4, UNITS)
     ax.set_yticks(ticks, [f"{n}: τ = {taus[n - 1]:.3g}" for n in ticks])
-    share = (k > 0).double().mean().item()
     ax.set_title(
-        f"(e) {units} units with τ and s drawn as in the paper, $r_{{on}}$ = {gate.r_on[0].item():g}: "
-        f"{100 * share:.1f} % are open on average;\n"
-        f"time stamps 1, 2, … {int(duration)} alone find {missed} of the {units} never open"
+        f"(e) {UNITS} units with τ and s drawn as in the paper, $r_{{on}}$ = {gate.r_on[0]:g}: "
+        f"{100 * (k > 0).double().mean():.1f} % are open on average;\n"
+        f"time stamps 1, 2, … {DURATION} alone find {never_opens(gate, DURATION).sum()} of the {UNITS} never open"
     )
 
 
-def figure(config):
-    """The whole figure, for the arguments of this script."""
+@in_house_style
+def figure(tau, s, r_on):
+    """The whole figure, of a gate with these parameters and of a layer."""
     fig, axes = new_figure(5, 3, width=8.2, height=9.6, height_ratios=[3.6, 0.8, 0.8, 0.8, 3.6])
     grid = axes[0, 0].get_gridspec()
     for ax in (*axes[0], *axes[4]):
         ax.remove()
-    draw_anatomy(fig.add_subplot(grid[0, :]), config.tau, config.s, config.r_on)
-    draw_variations(axes[1:4], config.tau, config.s, config.r_on)
-    torch.manual_seed(config.seed)
-    layer = TimeGate(config.units, r_on=config.layer_r_on)
-    draw_layer(fig.add_subplot(grid[4, :]), fig, layer, config.duration)
+    draw_anatomy(fig.add_subplot(grid[0, :]), tau, s, r_on)
+    draw_variations(axes[1:4], tau, s, r_on)
+    draw_layer(fig.add_subplot(grid[4, :]), fig)
     fig.suptitle(
         "The time gate updates a unit in a short share of each of its periods, and copies its state in between",
         fontsize=10.5,
@@ -157,30 +131,22 @@ def figure(config):
     return fig
 
 
-def build_parser():
+def main(argv=None):
     parser = Parser(__doc__.split("\n")[0])
-    share = number_between(*R_ON_LIMITS, low_too=True, high_too=True)
+    share = number_between(*R_ON_LIMITS, include_low=True, include_high=True)
     parser.add_argument("--tau", type=positive_number, default=10.0, help="period, in the unit of time")
     parser.add_argument("--s", type=number_between(-1e9, 1e9), default=4.0, help="shift, in the unit of time")
     parser.add_argument("--r_on", type=share, default=0.3, help="share of the period in which the gate is open")
-    parser.add_argument("--units", type=whole_number(1, 4096), default=128, help="units of the layer in the image")
-    parser.add_argument("--layer_r_on", type=share, default=0.05, help="r_on of the layer in the image")
-    parser.add_argument("--duration", type=number_between(1, 1e6, low_too=True), default=40.0, help="time in the image")
-    parser.add_argument("--seed", type=whole_number(0, 2**32 - 1), default=42, help="of the layer's τ and s")
     parser.add_argument("--output_dir", default=str(ROOT / "results/part2"), help="folder for gate.png and gate.pdf")
-    return parser
-
-
-def main(argv=None):
-    parser = build_parser()
     config = parser.parse_args(argv)
     if abs(config.s) > 2 * config.tau:
         parser.error(f"--s {config.s:g} is more than two periods of {config.tau:g}; s and s mod τ are the same gate")
     try:
+        figures = {kind: figure(config.tau, config.s, config.r_on) for kind in ("png", "pdf")}
         folder = Path(config.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        for kind in ("png", "pdf"):
-            save_figure(figure(config), folder / f"gate.{kind}")
+        for kind, drawn in figures.items():
+            save_figure(drawn, folder / f"gate.{kind}")
     except (ValueError, OSError) as error:
         parser.error(error)
 

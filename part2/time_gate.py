@@ -120,6 +120,16 @@ class AlwaysOpen(nn.Module):
         return torch.ones((*t.shape, 1), dtype=dtype, device=t.device)
 
 
+@torch.no_grad()
+def never_opens(gate, T):
+    """Which units of a TimeGate are closed at each of the steps 1, 2, …, T: (H,) bool. A leak opens none."""
+    tau, s, r_on = gate.tau, gate.s, gate.r_on
+    opened = torch.zeros_like(tau, dtype=torch.bool)
+    for t in range(1, T + 1):
+        opened |= openness(t, tau, s, r_on) > 0
+    return ~opened
+
+
 def _per_unit(name, value, H, low, high):
     """value, a number or (H,), as a new float64 tensor (H,); ValueError if it is not that, or outside low to high."""
     value = torch.as_tensor(value, dtype=torch.float64).detach()

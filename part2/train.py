@@ -43,16 +43,16 @@ def build_parser():
     task = parser.add_argument_group("task")
     task.add_argument("--task", choices=TASKS, default="palindromes", help="what is learned")
     task.add_argument(
-        "--input_length", type=whole_number(2, 100_000), default=50, help="steps of palindromes and of adding"
+        "--input_length", type=whole_number(2, 100_000), default=50, help="steps to read (palindromes, adding)"
     )
-    task.add_argument("--sampling", choices=RESOLUTION, default="standard", help="of the waves of frequency")
+    task.add_argument("--sampling", choices=RESOLUTION, default="standard", help="how waves are sampled (frequency)")
     model = parser.add_argument_group("model")
-    model.add_argument("--model_type", choices=("gated", "lstm"), default="gated", help="with the time gate or without")
+    model.add_argument("--model_type", choices=("gated", "lstm"), default="gated", help="with the time gate, or plain")
     model.add_argument("--num_hidden", type=whole_number(1, 10_000), default=128, help="units")
     model.add_argument(
         "--init", choices=("default", "zero_bias", "chrono"), default="default", help="first weights, as in part 1"
     )
-    model.add_argument("--equation_15", choices=EQUATION_15, default=EQUATION_15[0], help="tanh of the gated c, or c̃")
+    model.add_argument("--equation_15", choices=EQUATION_15, default=EQUATION_15[0], help="tanh of the gated c or of c̃")
     gate = parser.add_argument_group("time gate; times in steps, for frequency in ms")
     gate.add_argument(
         "--log_tau",
@@ -60,11 +60,11 @@ def build_parser():
         type=number_between(-20, 20),
         default=[0.0, 3.0],
         metavar=("LOW", "HIGH"),
-        help="first periods: log τ uniform between",
+        help="draw the logarithm of the first periods τ uniformly from LOW to HIGH",
     )
     gate.add_argument("--r_on", type=number_between(0, 1), default=0.05, help="first open share of a period")
-    gate.add_argument("--leak", type=number_between(0, 1, True, True), default=0.001, help="α, in training only")
-    gate.add_argument("--learn", nargs="*", choices=PARAMETERS, default=list(PARAMETERS), help="which are learned")
+    gate.add_argument("--leak", type=number_between(0, 1, True, True), default=0.001, help="slope α, while training")
+    gate.add_argument("--learn", nargs="*", choices=PARAMETERS, default=list(PARAMETERS), help="parameters learned")
     training = parser.add_argument_group("training")
     add_training_flags(training, "sequences", "adam")
     training.add_argument(
@@ -78,6 +78,11 @@ def build_parser():
     output.add_argument("--output_dir", help="run folder; none: a new numbered one under results/part2")
     output.add_argument("--resume", action="store_true", help="resume the run in --output_dir, if there is one")
     return parser
+
+
+def settings(**changes):
+    """The default settings with these changes, a Namespace: `settings(task="adding", leak=0.0)`."""
+    return build_parser().settings(**changes)
 
 
 def settings_of(config):
@@ -103,7 +108,7 @@ def build_model(config, task):
 
 
 def predict(model, x, t, lengths, config):
-    """What the network says of a batch, (B, outputs)."""
+    """The network's outputs for a batch, (B, task.num_outputs)."""
     device = next(model.parameters()).device
     x = x.to(device)
     if gets_time(config):

@@ -16,31 +16,21 @@ import torch
 import torch.nn.functional as F
 
 from common.arguments import Parser, whole_number
-from common.files import write_atomically
+from common.files import write_table
 from common.progress import Progress
 from part2.dataset import Palindromes
-from part2.time_gate import AlwaysOpen, TimeGate
-from part2.time_gated_lstm import TimeGatedLSTM
+from part2.train import build_model, settings
 
 ROOT = Path(__file__).resolve().parents[2]
-# The cells compared: (periods log τ ~ U(low, high), or None without a gate; r_on; first weights). Without a leak.
-CELLS = {
-    "time-gated, forget bias 1": ((1, 6), 0.05, "default"),
-    "time-gated, forget bias 0": ((1, 6), 0.05, "zero_bias"),
-    "plain, forget bias 0": (None, None, "zero_bias"),
-    "plain, forget bias 1": (None, None, "default"),
-    "plain, chrono": (None, None, "chrono"),
+GATED = {"model_type": "gated", "log_tau": (1.0, 6.0), "leak": 0.0}
+PLAIN = {"model_type": "lstm"}
+CELLS = {  # what is compared: settings of part2/train.py
+    "time-gated, forget bias 1": {**GATED, "init": "default"},
+    "time-gated, forget bias 0": {**GATED, "init": "zero_bias"},
+    "plain, forget bias 0": {**PLAIN, "init": "zero_bias"},
+    "plain, forget bias 1": {**PLAIN, "init": "default"},
+    "plain, chrono": {**PLAIN, "init": "chrono"},
 }
-
-
-def build_cell(name, T, num_hidden=128):
-    """A float64 cell of CELLS for one-hot palindromes with T digits to read, freshly drawn."""
-    log_tau, r_on, init = CELLS[name]
-    model = TimeGatedLSTM(10, num_hidden, 10, AlwaysOpen(num_hidden), init=init, max_length=T).double()
-    if log_tau:
-        tau = torch.empty(num_hidden, dtype=torch.float64).uniform_(*log_tau).exp()
-        model.gate = TimeGate(num_hidden, tau, r_on=r_on)
-    return model
 
 
 def gradient_norms(model, x, target):
@@ -49,20 +39,20 @@ def gradient_norms(model, x, target):
     x (B, T, D), target (B,) of classes. Each is the length of all B·H numbers: what still reaches step t through
     every path, the state h included.
     """
-    B, T, _ = x.shape
-    k = model.gate(torch.arange(1, T + 1))[..., None].to(x.dtype)  # (T, H or 1, 1)
-    joined = model.joined()
-    h = c = x.new_zeros(model.b_g.shape[0], B).requires_grad_()
-    cs, hs = [], []
-    for x_t, k_t in zip(x.permute(1, 2, 0), k, strict=True):
-        h, c = model.step(x_t, h, c, k_t, joined)
-        hs.append(h)
-        cs.append(c)
-    loss = F.cross_entropy(h.T @ model.W_ph.T + model.b_p, target)
+    states, step = [], model.step
+
+    def recorded_step(*inputs):
+        states.append(step(*inputs))
+        return states[-1]
+
+    model.step = recorded_step
+    loss = F.cross_entropy(model(x), target)
+    del model.step  # the class's own again
+    hs, cs = zip(*states, strict=True)
     # The last c reaches the loss through h alone; where no unit is open at T, not at all.
     gradients = torch.autograd.grad(loss, cs + hs, materialize_grads=True)
     norms = torch.stack([gradient.norm() for gradient in gradients])
-    return norms[:T], norms[T:]
+    return norms[: len(cs)], norms[len(cs) :]
 
 
 def main(argv=None):
@@ -76,17 +66,17 @@ def main(argv=None):
     try:
         folder = Path(config.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        lines = ["cell,seed,t,grad_c,grad_h"]
+        rows = []
         with Progress(len(CELLS) * config.seeds, unit="cell") as progress:
-            for name in CELLS:
+            for name, changes in CELLS.items():
                 for seed in range(config.seeds):
-                    torch.manual_seed(seed)
-                    model = build_cell(name, config.input_length)
-                    x, _, _, target = Palindromes(config.input_length + 1, seed).batch(config.batch_size)
+                    task = Palindromes(config.input_length + 1, seed)
+                    model = build_model(settings(seed=seed, **changes), task).double()
+                    x, _, _, target = task.batch(config.batch_size)
                     norms = zip(*gradient_norms(model, x.double(), target), strict=True)
-                    lines += [f'"{name}",{seed},{t},{c:.3g},{h:.3g}' for t, (c, h) in enumerate(norms, start=1)]
+                    rows += [(name, seed, t, f"{c:.3g}", f"{h:.3g}") for t, (c, h) in enumerate(norms, start=1)]
                     progress.advance(name)
-        write_atomically(folder / "gradient_flow.csv", "\n".join(lines) + "\n")
+        write_table(folder / "gradient_flow.csv", ("cell", "seed", "t", "grad_c", "grad_h"), rows)
     except (ValueError, OSError) as error:
         parser.error(error)
 

@@ -1,111 +1,136 @@
-"""Draw the time gate's parameters before and after learning, unit by unit, from the gate.csv of finished runs.
+"""What learning does to the time gate's τ, s and r_on, unit by unit, and how many units never open at all.
 
-python part2/experiments/learned_gate.py results/part2/runs/palindromes100_gated_seed0
+python part2/experiments/learned_gate.py
+python part2/experiments/learned_gate.py --dead_units 100000
+
+The first draws the gates of trained networks, from the gate.csv of part2/train.py's runs, and prints a line a run. The
+second prints which share of so many freshly drawn units is closed at all of the steps 1, 2, …, T, a Markdown table.
 """
 
-import json
-import statistics
 import sys
 from pathlib import Path
 
-if not __package__:  # run as `python part2/experiments/plot_learned_gate.py`: import from the checkout, not from there
+if not __package__:  # run as `python part2/experiments/learned_gate.py`: import from the checkout, not from there
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from common.arguments import Parser
-from common.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILION, new_figure, save_figure
-from common.table import read_table
+import torch
+
+from common.arguments import Parser, whole_number
+from common.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILION, in_house_style, new_figure, save_figure
+from common.run_folder import read_metrics, read_runs
+from part2.time_gate import TimeGate, never_opens
 
 ROOT = Path(__file__).resolve().parents[2]
 COLUMNS = ("first_tau", "first_s", "first_r_on", "tau", "s", "r_on")
 MARKS = ((BLUE, "o"), (ORANGE, "^"), (GREEN, "s"), (PURPLE, "D"), (VERMILION, "v"))
+DEFAULT_RUNS = [f"palindromes100_gated_seed{seed}" for seed in range(3)]
+FAR = 0.1  # of a period: a shift that moved farther is counted
+LOG_TAU, R_ON, LENGTHS = ((0, 3), (1, 3), (1, 6)), (0.05, 0.1), (10, 40, 100, 1000)  # of the table of dead units
 
 
-def read_gate(folder):
-    """{column: (H,) list} of a run folder's gate.csv. Raises ValueError or OSError."""
-    rows = read_table(Path(folder) / "gate.csv", dict.fromkeys(COLUMNS, float), "part2/train.py")
-    return {column: [row[column] for row in rows] for column in COLUMNS}
+def read_gates(path, names):
+    """{run: {column: (H,)}} of the named runs at `path` (as in `read_runs`). Raises ValueError or OSError."""
+    tables = read_metrics(path, dict.fromkeys(COLUMNS, float), "gate.csv")
+    if missing := [name for name in names if name not in tables]:
+        raise ValueError(f"{path} holds no gate of {', '.join(missing)}")
+    values = {name: torch.tensor([list(row.values()) for row in tables[name]], dtype=torch.float64) for name in names}
+    return {name: dict(zip(COLUMNS, columns.T, strict=True)) for name, columns in values.items()}
 
 
 def changes(gate):
     """How far learning moved each unit: τ and s in shares of the first period, r_on by its ratio, {name: (H,)}."""
-    each = list(zip(*(gate[column] for column in COLUMNS), strict=True))
     return {
-        "tau": [abs(tau / first_tau - 1) for first_tau, _, _, tau, _, _ in each],
-        "s": [abs(s - first_s) / first_tau for first_tau, first_s, _, _, s, _ in each],
-        "r_on": [r_on / first_r_on for _, _, first_r_on, _, _, r_on in each],
+        "tau": (gate["tau"] / gate["first_tau"] - 1).abs(),
+        "s": ((gate["s"] - gate["first_s"]) / gate["first_tau"]).abs(),
+        "r_on": gate["r_on"] / gate["first_r_on"],
     }
 
 
-def never_open(gate, T):
-    """Which units were open at none of the steps 1 … T before learning: (H,) list of bool."""
-    units = zip(gate["first_tau"], gate["first_s"], gate["first_r_on"], strict=True)
-    return [all((t - s) % tau / tau >= r_on for t in range(1, T + 1)) for tau, s, r_on in units]
+def median(values):
+    return values.quantile(0.5).item()  # Tensor.median takes the lower of the two in the middle
 
 
-def far_shifts(folder, gate, far=0.1):
-    """One line on the shifts that moved by more than `far` of a period, where the steps are 1 … T; else nothing."""
-    settings = json.loads((Path(folder) / "config.json").read_text())
-    if settings["task"] == "frequency":  # time stamps of its own for each wave
-        return ""
-    closed = never_open(gate, settings["input_length"])
-    moved = changes(gate)["s"]
-    of_closed = [m > far for m, c in zip(moved, closed, strict=True) if c]
+def summary(name, gate, run):
+    """A line on what moved, for the settings `run`; also on shifts that moved far, where the steps are 1 … T."""
+    moved = changes(gate)
+    line = f"{name}: median |Δτ| / τ {median(moved['tau']):.4f}, |Δs| / τ {median(moved['s']):.4f}"
+    line += f", r_on × {median(moved['r_on']):.3f}"
+    if run["task"] == "frequency":  # each wave has time stamps of its own
+        return line
+    first = TimeGate(len(gate["tau"]), gate["first_tau"], gate["first_s"], gate["first_r_on"])
+    closed = never_opens(first, run["input_length"])
+    far = moved["s"] > FAR
     return (
-        f"; {sum(m > far for m in moved)} shifts moved by more than {far:.0%} of a period, {sum(of_closed)} of them "
-        f"those of the {sum(closed)} units that opened at no step"
+        f"{line}; {far.sum()} shifts moved by more than {FAR:.0%} of a period, {(far & closed).sum()} of them "
+        f"those of the {closed.sum()} units that opened at no step"
     )
 
 
+@in_house_style
 def figure(gates):
     """After against before for τ, s (in first periods), r_on over its unit's period; a mark is a unit."""
     fig, (left, middle, right) = new_figure(1, 3, width=10.5, height=3.7)
     for (name, gate), (colour, marker) in zip(gates.items(), MARKS, strict=False):
         style = {"color": colour, "marker": marker, "s": 9, "alpha": 0.7, "lw": 0, "label": name}
         left.scatter(gate["first_tau"], gate["tau"], **style)
-        middle.scatter(
-            [s / tau for s, tau in zip(gate["first_s"], gate["first_tau"], strict=True)],
-            [s / tau for s, tau in zip(gate["s"], gate["first_tau"], strict=True)],
-            **style,
-        )
+        middle.scatter(gate["first_s"] / gate["first_tau"], gate["s"] / gate["first_tau"], **style)
         right.scatter(gate["tau"], gate["r_on"], **style)
-        right.axhline(gate["first_r_on"][0], color=colour, lw=0.8, ls=":")
-    moved = {key: [m for gate in gates.values() for m in changes(gate)[key]] for key in ("tau", "s", "r_on")}
+        right.axhline(gate["first_r_on"][0].item(), color=colour, lw=0.8, ls=":")
     for ax in (left, middle):
         ax.axline((1, 1), slope=1, color="0.4", lw=0.8, ls=":")
-    left.set_xscale("log")
-    left.set_yscale("log")
-    right.set_xscale("log")
-    left.set_title(f"periods moved by {100 * statistics.median(moved['tau']):.2g} %, median")
-    left.set_xlabel("period τ before learning")
-    left.set_ylabel("period τ after")
-    middle.set_title(f"shifts moved by {100 * statistics.median(moved['s']):.2g} % of a period, median")
-    middle.set_xlabel("shift s before, in first periods")
-    middle.set_ylabel("shift s after, in first periods")
-    right.set_title(f"open shares grew: × {statistics.median(moved['r_on']):.2f}, median")
-    right.set_xlabel("period τ after learning")
-    right.set_ylabel("open share r_on after (dotted: before)")
+    moved = {key: median(torch.cat([changes(gate)[key] for gate in gates.values()])) for key in ("tau", "s", "r_on")}
+    left.set(xscale="log", yscale="log", xlabel="period τ before learning", ylabel="period τ after")
+    left.set_title(f"periods moved by {100 * moved['tau']:.2g} %, median")
+    middle.set(xlabel="shift s before, in first periods", ylabel="shift s after, in first periods")
+    middle.set_title(f"shifts moved by {100 * moved['s']:.2g} % of a period, median")
+    right.set(xscale="log", xlabel="period τ after learning", ylabel="open share r_on after (dotted: before)")
+    right.set_title(f"open shares grew: × {moved['r_on']:.2f}, median")
     left.legend(fontsize=7)
     return fig
 
 
+def dead_share(T, log_tau, r_on, units):
+    """Share of `units` with log τ uniform in log_tau and s from U(0, τ) that never open at the steps 1, …, T."""
+    tau = torch.empty(units, dtype=torch.float64).uniform_(*log_tau).exp()
+    return never_opens(TimeGate(units, tau, r_on=r_on), T).double().mean().item()
+
+
+def dead_units(units):
+    """The table of the shares that never open, Markdown, drawn from seed 0."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    lines = [f"| log τ uniform in | r_on | {' | '.join(f'T = {T}' for T in LENGTHS)} |", "|---" * 6 + "|"]
+    for low, high in LOG_TAU:
+        for r_on in R_ON:
+            shares = [f"{100 * dead_share(T, (low, high), r_on, units):.1f} %" for T in LENGTHS]
+            lines.append(f"| {low} to {high} | {r_on} | {' | '.join(shares)} |")
+    return "\n".join(lines)
+
+
 def main(argv=None):
     parser = Parser(__doc__.split("\n")[0])
-    parser.add_argument("run", nargs="+", help=f"run folders of part2/train.py, at most {len(MARKS)}")
+    parser.add_argument("--runs_dir", default=str(ROOT / "results/part2/runs"), help="folder of the runs or tables")
+    parser.add_argument("--run", nargs="+", default=DEFAULT_RUNS, help=f"names of the runs, at most {len(MARKS)}")
     parser.add_argument("--output", default=str(ROOT / "results/part2/learned_gate.png"), help="PNG or PDF file")
+    parser.add_argument(
+        "--dead_units",
+        type=whole_number(1, 10**7),
+        metavar="UNITS",
+        help="instead print which share of so many units never opens; none: draw the runs",
+    )
     config = parser.parse_args(argv)
+    if config.dead_units:
+        print(dead_units(config.dead_units))
+        return
     try:
         if len(config.run) > len(MARKS):
             raise ValueError(f"{len(config.run)} runs: at most {len(MARKS)} can be told apart")
-        gates = {Path(run).resolve().name: read_gate(run) for run in config.run}
-        notes = [far_shifts(run, gate) for run, gate in zip(config.run, gates.values(), strict=True)]
+        runs, gates = read_runs(config.runs_dir), read_gates(config.runs_dir, config.run)
+        lines = [summary(name, gate, runs[name]) for name, gate in gates.items()]
         save_figure(figure(gates), config.output)
     except (ValueError, OSError) as error:
         parser.error(error)
-    for (name, gate), note in zip(gates.items(), notes, strict=True):
-        moved = {key: statistics.median(values) for key, values in changes(gate).items()}
-        print(
-            f"{name}: median |Δτ| / τ {moved['tau']:.4f}, |Δs| / τ {moved['s']:.4f}, r_on × {moved['r_on']:.3f}{note}"
-        )
+    print("\n".join(lines))
 
 
 if __name__ == "__main__":

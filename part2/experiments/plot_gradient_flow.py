@@ -12,8 +12,8 @@ if not __package__:  # run as `python part2/experiments/plot_gradient_flow.py`: 
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from common.arguments import Parser
-from common.figures import BLUE, GREEN, ORANGE, SKY, VERMILION, new_figure, save_figure
-from common.table import read_table
+from common.figures import BLUE, GREEN, ORANGE, SKY, VERMILION, in_house_style, new_figure, save_figure
+from common.files import read_table
 
 ROOT = Path(__file__).resolve().parents[2]
 STYLES = {
@@ -26,36 +26,33 @@ STYLES = {
 
 
 def read_norms(path):
-    """{cell: {t: [(norm of dL/dc_t, norm of dL/dh_t) of each seed]}}. Raises ValueError or OSError."""
-    norms = defaultdict(lambda: defaultdict(list))
+    """{"c" or "h": {cell: {t: norms of that state's gradient, a seed each}}}. Raises ValueError or OSError."""
+    norms = {state: defaultdict(lambda: defaultdict(list)) for state in "ch"}
     columns = {"cell": str, "t": int, "grad_c": float, "grad_h": float}
     for row in read_table(path, columns, "part2/experiments/gradient_flow.py"):
-        norms[row["cell"]][row["t"]].append((row["grad_c"], row["grad_h"]))
-    if not norms.keys() <= STYLES.keys():
+        for state in "ch":
+            norms[state][row["cell"]][row["t"]].append(row[f"grad_{state}"])
+    if norms["c"].keys() != STYLES.keys():
         raise ValueError(f"{path} holds other cells than {'; '.join(STYLES)}")
     return norms
 
 
+@in_house_style
 def figure(norms):
     """Median over the seeds and their range against the time step, log scale: dL/dc_t, and dL/dh_t beside it."""
     fig, axes = new_figure(1, 2, width=10, height=4.2, sharey=True)
-    first = {}
-    for ax, which, symbol in zip(axes, (0, 1), "ch", strict=True):
-        for cell, at_step in norms.items():
+    for ax, (state, cells) in zip(axes, norms.items(), strict=True):
+        for cell, at_step in cells.items():
             colour, style = STYLES[cell]
-            steps = sorted(at_step)
-            seeds = [sorted(values[which] for values in at_step[t]) for t in steps]
-            ax.fill_between(steps, [s[0] for s in seeds], [s[-1] for s in seeds], color=colour, alpha=0.2, lw=0)
-            ax.plot(steps, [statistics.median(s) for s in seeds], style, color=colour, label=cell)
-            first[cell, which] = statistics.median(seeds[0])
-        ax.set_yscale("log")
-        ax.set_xlabel(f"time step t, of {max(steps)}")
-        ax.set_ylabel(f"‖∂L/∂{symbol}ₜ‖, whole batch")
-        ax.set_title(f"gradient at the {'cell' if which == 0 else 'hidden'} state {symbol}ₜ")
+            steps, seeds = zip(*sorted(at_step.items()), strict=True)
+            ax.fill_between(steps, list(map(min, seeds)), list(map(max, seeds)), color=colour, alpha=0.2, lw=0)
+            ax.plot(steps, list(map(statistics.median, seeds)), style, color=colour, label=cell)
+        ax.set(yscale="log", xlabel=f"time step t, of {steps[-1]}", ylabel=f"‖∂L/∂{state}ₜ‖, whole batch")
+        ax.set_title(f"gradient at the {'cell' if state == 'c' else 'hidden'} state {state}ₜ")
     axes[0].legend(fontsize=8)
-    gated, plain = first["time-gated, forget bias 1", 0], first["plain, forget bias 1", 0]
+    gated, plain = (statistics.median(norms["c"][f"{cell}, forget bias 1"][1]) for cell in ("time-gated", "plain"))
     fig.suptitle(
-        f"The gradient at the first of {max(steps)} steps, before training: {gated:.0e} with the time gate, "
+        f"The gradient at the first of {steps[-1]} steps, before training: {gated:.0e} with the time gate, "
         f"{plain:.0e} without\nline: median of {len(seeds[0])} seeds, band: lowest to highest; float64",
         fontsize=10,
     )
@@ -74,9 +71,9 @@ def main(argv=None):
         save_figure(figure(norms), folder / "gradient_flow.png")
     except (ValueError, OSError) as error:
         parser.error(error)
-    for cell, at_step in norms.items():
+    for cell, at_step in norms["c"].items():
         for t in sorted({1, max(at_step) // 2, max(at_step)}):
-            c, h = (statistics.median(values[which] for values in at_step[t]) for which in (0, 1))
+            c, h = (statistics.median(norms[state][cell][t]) for state in "ch")
             print(f"{cell}: t = {t}, median norm of dL/dc {c:.1e}, of dL/dh {h:.1e}")
 
 

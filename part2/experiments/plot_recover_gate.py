@@ -1,4 +1,4 @@
-"""Draw how far off the time gate's parameters may start and are still found, from part2/experiments/recover_gate.py's CSV file.
+"""Draw how far off the time gate's parameters may start to be found, from part2/experiments/recover_gate.py's table.
 
 python part2/experiments/plot_recover_gate.py
 """
@@ -7,12 +7,12 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-if not __package__:  # run as `python part2/experiments/plot_recovery.py`: import from the checkout, not from there
+if not __package__:  # run as `python part2/experiments/plot_recover_gate.py`: import from the checkout, not from there
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from common.arguments import Parser
-from common.figures import BLUE, GREEN, ORANGE, VERMILION, new_figure, save_figure
-from common.table import read_table
+from common.figures import BLUE, GREEN, ORANGE, VERMILION, in_house_style, new_figure, save_figure
+from common.files import read_table
 
 ROOT = Path(__file__).resolve().parents[2]
 STYLES = {
@@ -34,11 +34,13 @@ def read_recovery(path):
     columns = {"parameter": str, "horizon": str, "leak": float, "distance": float, "recovered": float}
     for row in read_table(path, columns, "part2/experiments/recover_gate.py"):
         recovery[row["parameter"]][row["horizon"], row["leak"]].append((row["distance"], row["recovered"]))
-    if recovery.keys() != AXES.keys():
-        raise ValueError(f"{path} lacks {', '.join(AXES.keys() - recovery.keys()) or 'known names'}")
+    horizons = {horizon for cases in recovery.values() for horizon, _ in cases}
+    if recovery.keys() != AXES.keys() or not horizons <= STYLES.keys():
+        raise ValueError(f"{path} is not of {', '.join(AXES)} with time stamps that span {', '.join(STYLES)}")
     return recovery
 
 
+@in_house_style
 def figure(recovery):
     """Share of teachers found against the distance of the start; a line per horizon, without the leak."""
     fig, axes = new_figure(1, 3, width=10.5, height=3.8, sharey=True)

@@ -18,7 +18,7 @@ if not __package__:  # run as `python part2/experiments/recover_gate.py`: import
 import torch
 
 from common.arguments import Parser, whole_number
-from common.files import write_atomically
+from common.files import write_table
 from common.progress import Progress
 from part2.time_gate import TimeGate
 
@@ -99,15 +99,15 @@ def main(argv=None):
     try:
         folder = Path(config.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        lines = ["parameter,horizon,leak,distance,recovered"]
+        rows = []
         cases = list(itertools.product(DISTANCES, HORIZONS, LEAKS))
         with Progress(len(cases), unit="case") as progress:
             for parameter, horizon, leak in cases:
                 shares = recovery(parameter, horizon, leak, config.teachers, config.updates, config.seed)
                 for distance, share in zip(DISTANCES[parameter], shares, strict=True):
-                    lines.append(f"{parameter},{horizon},{leak:g},{distance:g},{share:.4f}")
+                    rows.append((parameter, horizon, f"{leak:g}", f"{distance:g}", f"{share:.4f}"))
                 progress.advance(f"{parameter}, {horizon} periods, leak {leak:g}")
-        write_atomically(folder / "recovery.csv", "\n".join(lines) + "\n")
+        write_table(folder / "recovery.csv", ("parameter", "horizon", "leak", "distance", "recovered"), rows)
     except (ValueError, OSError) as error:
         parser.error(error)
 

@@ -1,13 +1,12 @@
 """part2/dataset.py: sums are of the marked values, waves have the periods of their class, streams repeat."""
 
+import itertools
 import json
 import math
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from part2.dataset import ADDING_BASELINE, AddingProblem, FrequencyDiscrimination
 from part2.time_gated_lstm import TimeGatedLSTM
@@ -29,31 +28,21 @@ def equal(batch, other):
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("B", [1, 2, 7, 32])
-def test_both_tasks_have_the_one_interface(task, B):
+def test_all_tasks_have_the_one_interface_and_the_network_takes_a_batch_as_it_is(task, B):
     dataset = TASKS[task]()
     x, t, lengths, target = dataset.batch(B)
     T = x.shape[1]
-    assert x.shape == (B, T, dataset.input_dim) and x.dtype == torch.float32
-    if t is not None:
-        assert t.shape == (B, T) and t.dtype == torch.float64
-    if lengths is not None:
-        assert lengths.shape == (B,) and lengths.dtype == torch.int64
-        assert lengths.min() >= 1 and lengths.max() == T
+    assert x.shape == (B, T, dataset.input_dim) and x.dtype == torch.float32 and T <= dataset.longest
+    assert t is None or (t.shape == (B, T) and t.dtype == torch.float64)
+    assert lengths is None or (lengths.shape == (B,) and 1 <= lengths.min() and lengths.max() == T)
     if dataset.regression:
         assert target.shape == (B, dataset.num_outputs) and target.dtype == torch.float32
     else:
         assert target.shape == (B,) and target.dtype == torch.int64
         assert 0 <= target.min() and target.max() < dataset.num_outputs
-
-
-@pytest.mark.parametrize("task", ["adding", "standard", "asynchronous"])
-def test_the_gated_lstm_takes_a_batch_as_it_is(task):
-    dataset = TASKS[task]()
-    x, t, lengths, target = dataset.batch(4)
-    logits = TimeGatedLSTM(dataset.input_dim, 5, dataset.num_outputs)(x, t, lengths=lengths)
-    assert logits.shape == (4, dataset.num_outputs) and logits.isfinite().all()
-    if dataset.regression:
-        assert logits.shape == target.shape
+    if T <= 125:
+        outputs = TimeGatedLSTM(dataset.input_dim, 5, dataset.num_outputs)(x, t=t, lengths=lengths)
+        assert outputs.shape == (B, dataset.num_outputs) and outputs.isfinite().all()
 
 
 # Streams
@@ -61,18 +50,13 @@ def test_the_gated_lstm_takes_a_batch_as_it_is(task):
 
 @pytest.mark.parametrize("task", TASKS)
 def test_same_seed_same_stream_other_seed_or_side_another(task):
+    """numpy splits 2^32 + 5 into the words 5, 1; [seed, held_out] would make that the held-out stream of seed 5."""
     make = TASKS[task]
     batch = make(seed=5).batch(8)
     assert equal(batch, make(seed=5).batch(8))
     others = [make(seed=6), make(seed=5, held_out=True), make(seed=2**32 + 5)]
-    for x, _, _, _ in (other.batch(8) for other in others):
-        assert not torch.equal(x[0, :10], batch[0][0, :10])
-
-
-def test_no_seed_trains_on_what_another_holds_out():
-    """numpy splits 2^32 + 5 into the words 5, 1; [seed, held_out] would make that the held-out stream of seed 5."""
-    training, held_out = AddingProblem(20, 2**32 + 5), AddingProblem(20, 5, held_out=True)
-    assert not equal(training.batch(8), held_out.batch(8))
+    first = [x[0, :10] for x, *_ in (batch, *(other.batch(8) for other in others))]
+    assert not any(torch.equal(a, b) for a, b in itertools.combinations(first, 2))
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -83,7 +67,7 @@ def test_no_sequence_comes_twice_in_training_or_held_out(task):
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("drawn", [(), (3,), (1, 32, 7)])
-def test_state_dict_goes_on_bit_by_bit_where_the_stream_was(task, drawn):
+def test_a_state_continues_the_stream_bit_by_bit(task, drawn):
     dataset = TASKS[task](seed=5)
     for B in drawn:
         dataset.batch(B)
@@ -113,10 +97,10 @@ def test_the_streams_of_the_published_results_are_still_drawn():
 # The adding problem
 
 
-@settings(max_examples=40, deadline=None)
-@given(T=st.integers(2, 80), B=st.integers(1, 20), seed=st.integers(0, 2**63 - 1), held_out=st.booleans())
-def test_target_is_the_sum_of_the_two_marked_values(T, B, seed, held_out):
-    x, _, _, target = AddingProblem(T, seed, held_out).batch(B)
+@pytest.mark.parametrize("T", [2, 3, 80])
+@pytest.mark.parametrize("held_out", [False, True])
+def test_target_is_the_sum_of_the_two_marked_values(T, held_out):
+    x, _, _, target = AddingProblem(T, 2**63 - 1, held_out).batch(200)
     value, marker = x.unbind(2)
     assert ((marker == 0) | (marker == 1)).all() and (marker.sum(1) == 2).all()
     assert 0 <= value.min() and value.max() < 1
@@ -224,23 +208,15 @@ def test_every_wave_is_a_sine_of_amplitude_1_with_any_phase(sampling, monkeypatc
     assert ((counts - 50) ** 2 / 50).sum() < 16.3  # 99.9 % quantile, 3 degrees of freedom
 
 
-# Errors
-
-
-@pytest.mark.parametrize("T", [1, 0, -3])
-def test_too_short_a_sum_is_refused(T):
-    with pytest.raises(ValueError, match=f"T {T}: "):
-        AddingProblem(T)
-
-
-def test_unknown_sampling_is_refused_with_the_choices():
-    with pytest.raises(ValueError, match=r"'async' is unknown: choose from standard, high, asynchronous"):
-        FrequencyDiscrimination("async")
-
-
-@pytest.mark.parametrize("task", TASKS)
-def test_negative_seeds_and_empty_batches_are_refused(task):
-    with pytest.raises(ValueError):
-        TASKS[task](seed=-1)
-    with pytest.raises(ValueError, match="batch_size 0"):
-        TASKS[task]().batch(0)
+@pytest.mark.parametrize(
+    "make, words",
+    [
+        *((lambda T=T: AddingProblem(T), f"T {T}: ") for T in (1, 0, -3)),
+        (lambda: FrequencyDiscrimination("async"), "'async' is unknown: choose from standard, high, asynchronous"),
+        *((lambda task=task: TASKS[task](seed=-1), "non-negative") for task in TASKS),
+        *((lambda task=task: TASKS[task]().batch(0), "batch_size 0") for task in TASKS),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(make, words):
+    with pytest.raises(ValueError, match=words):
+        make()

@@ -1,0 +1,261 @@
+"""part2/train.py's settings, scores and loop: each line that decides a number, on models of a few units."""
+
+import csv
+import itertools
+import math
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch.nn.utils import parameters_to_vector
+
+from common import training
+from common.run_folder import RunFolder, read_runs
+from part2 import train
+from part2.dataset import AddingProblem, FrequencyDiscrimination, Palindromes
+from part2.time_gate import TimeGate
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = {"num_hidden": 5, "batch_size": 4, "input_length": 6, "device": "cpu", "eval_every": 1, "r_on": 0.5}
+
+
+def started(folder, stop=False, resume=False, **changes):
+    """Settings, model and result of a short run."""
+    config = train.settings(**{**TINY, **changes})
+    task = train.TASKS[config.task](config, False)
+    model = train.build_model(config, task)
+    run = RunFolder(folder, {}, train.COLUMNS, resume=resume)
+    run.begin("cpu")
+    try:
+        return config, model, train.train(config, model, task, run, stop)
+    finally:
+        run.close()
+
+
+def rows_of(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def trained(folder, **changes):
+    """Settings, model, result and rows of metrics of a short run."""
+    return *started(folder, **changes), rows_of(folder / "metrics.csv")
+
+
+@pytest.fixture
+def scripted(monkeypatch):
+    """A function that lets evaluations find these accuracies, one after the other, then 0."""
+
+    def script(*accuracies):
+        found = itertools.chain(accuracies, itertools.repeat(0.0))
+        monkeypatch.setattr(train, "evaluate", lambda *args: (0.5, next(found)))
+
+    return script
+
+
+# The loop
+
+
+@pytest.mark.parametrize("max_norm", [1e-3, 1e9])
+def test_a_gradient_is_clipped_to_max_norm(tmp_path, max_norm):
+    settings = {"optimizer": "sgd", "learning_rate": 1.0, "max_norm": max_norm, "task": "adding", "train_steps": 1}
+    config, model, _, rows = trained(tmp_path, **settings)
+    first = train.build_model(config, AddingProblem(6))
+    moved = parameters_to_vector(model.parameters()) - parameters_to_vector(first.parameters())
+    norm = float(rows[0]["grad_norm"])  # before clipping
+    assert 1e-2 < norm and moved.norm().item() == pytest.approx(min(norm, max_norm), rel=1e-3)
+
+
+def test_only_consecutive_good_evaluations_end_the_training(tmp_path, scripted):
+    scripted(1, 1, 0.9989, 0.999, 1, 1)
+    _, _, result, rows = trained(tmp_path, patience=3, train_steps=9)
+    assert result["steps"] == len(rows) == 6 and result["converged"]
+
+
+def test_a_patience_of_0_never_ends_it(tmp_path, scripted):
+    scripted(*[1] * 9)
+    _, _, result, _ = trained(tmp_path, patience=0, train_steps=4)
+    assert result["steps"] == 4 and not result["converged"]
+
+
+@pytest.mark.parametrize("task", ["palindromes", "adding"])
+def test_it_is_evaluated_on_the_held_out_stream_then_on_more_of_it(tmp_path, task):
+    def held_out(length):
+        return Palindromes(length + 1, 3, True) if task == "palindromes" else AddingProblem(length, 3, True)
+
+    config, model, result, (row,) = trained(tmp_path, task=task, seed=3, train_steps=1, times=[2])
+    stream = held_out(6)
+    loss, accuracy = train.evaluate(model, stream, 1_000, config)
+    assert (float(row["heldout_loss"]), float(row["heldout_accuracy"])) == (loss, accuracy)
+    loss, accuracy = train.evaluate(model, stream, 10_000, config)
+    assert (result["loss"], result["accuracy"], result["sequences"]) == (loss, accuracy, 10_000)
+    assert result["accuracy_beyond"] == {12: train.evaluate(model, held_out(12), 1_000, config)[1]}
+
+
+def test_the_clock_counts_training_and_stands_while_it_evaluates(tmp_path, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(training, "time", SimpleNamespace(process_time=lambda: now[0], monotonic=lambda: now[0]))
+
+    def spend(seconds, function):
+        def slower(*args):
+            now[0] += seconds
+            return function(*args)
+
+        return slower
+
+    monkeypatch.setattr(train, "evaluate", spend(1_000, lambda *args: (0.5, 0.0)))
+    monkeypatch.setattr(train, "update", spend(1, train.update))
+    _, _, result, rows = trained(tmp_path, train_steps=3, times=[2])
+    for clock in ("cpu_seconds", "wall_seconds"):
+        assert [float(row[clock]) for row in rows] == [1, 2, 3] and result[clock] == 3
+
+
+def test_what_is_not_to_be_learned_stays_and_gate_csv_has_both_ends(tmp_path):
+    config, model, _, _ = trained(tmp_path, learn=["s"], train_steps=4)
+    first = train.build_model(config, Palindromes(7)).gate
+    for name in ("tau", "s", "r_on"):
+        assert torch.equal(getattr(model.gate, name), getattr(first, name)) == (name != "s")
+    rows = rows_of(tmp_path / "gate.csv")
+    assert [float(row["first_s"]) for row in rows] == pytest.approx(first.s.tolist(), rel=1e-5)
+    assert [float(row["s"]) for row in rows] == pytest.approx(model.gate.s.tolist(), rel=1e-5)
+
+
+def test_a_stop_saves_the_last_update_and_a_resume_is_the_unbroken_run(tmp_path):
+    class AfterTwo:
+        """Truthy once two updates are made."""
+
+        looks = 0
+
+        def __bool__(self):
+            self.looks += 1
+            return self.looks > 4  # it is looked at twice before each update
+
+    settings = {"train_steps": 5, "eval_every": 2, "init": "chrono"}
+    _, whole, expected = started(tmp_path / "whole", **settings)
+    assert started(tmp_path / "broken", AfterTwo(), **settings)[2] is None
+    assert torch.load(tmp_path / "broken/checkpoint.pt", weights_only=True)["step"] == 2
+    _, model, result = started(tmp_path / "broken", resume=True, **settings)
+    assert torch.equal(*(parameters_to_vector(cell.parameters()) for cell in (model, whole)))
+    for table in ("metrics.csv", "gate.csv"):
+        found, wanted = (rows_of(tmp_path / name / table) for name in ("broken", "whole"))
+        for row, reference in zip([*found, result], [*wanted, expected], strict=True):
+            assert {n: row[n] for n in row if "seconds" not in n} == {
+                n: reference[n] for n in row if "seconds" not in n
+            }
+    assert {row["first_r_on"] for row in found} == {"0.5"} != {row["r_on"] for row in found}
+
+
+# The scores
+
+
+def test_the_score_of_each_task():
+    loss, right = train.loss_and_right(torch.tensor([[1.0], [0.5]]), torch.tensor([[1.03], [0.6]]), regression=True)
+    assert loss.item() == pytest.approx((0.03**2 + 0.1**2) / 2) and right == 1
+    loss, right = train.loss_and_right(torch.zeros(3, 2), torch.tensor([0, 1, 1]), regression=False)
+    assert loss.item() == pytest.approx(math.log(2)) and right == 1
+
+
+@pytest.mark.parametrize("count", [1, 100, 250, 499, 501])
+def test_an_evaluation_is_the_mean_over_as_many_sequences_as_asked_for(count):
+    class Drawn(Palindromes):
+        batches_drawn = ()
+
+        def batch(self, batch_size):
+            self.batches_drawn += (super().batch(batch_size),)
+            return self.batches_drawn[-1]
+
+    config, task = train.settings(**TINY, leak=0.0), Drawn(7)
+    model = train.build_model(config, task)
+    loss, accuracy = train.evaluate(model, task, count, config)
+    x, target = (torch.cat([batch[i] for batch in task.batches_drawn]) for i in (0, 3))
+    logits = model(x)
+    assert len(target) == count and max(len(batch[0]) for batch in task.batches_drawn) <= train.AT_ONCE
+    assert accuracy == pytest.approx((logits.argmax(1) == target).double().mean().item())
+    assert loss == pytest.approx(F.cross_entropy(logits, target).item(), rel=1e-5)
+
+
+def test_the_leak_is_off_while_evaluating_and_on_again_after():
+    config, x = train.settings(**TINY), AddingProblem(6).batch(9)[0]
+    model = train.build_model(config, AddingProblem(6))
+    model.gate = TimeGate(5, tau=1e6, s=5e5, leak=1.0)  # closed at every step
+    found = train.evaluate(model, AddingProblem(6), 300, config)
+    assert model.training and model(x).std() > 0
+    model.gate.leak = 0.0
+    assert train.evaluate(model, AddingProblem(6), 300, config) == found and model(x).std() == 0
+
+
+# The network
+
+
+def test_both_cells_begin_with_the_same_weights_drawn_from_the_seed():
+    models = [
+        train.build_model(train.settings(**TINY, model_type=model_type, seed=seed), Palindromes(7))
+        for model_type, seed in (("gated", 3), ("lstm", 3), ("lstm", 4))
+    ]
+    gated, plain, other = (dict(model.named_parameters()) for model in models)
+    assert set(gated) - set(plain) == {"gate.log_tau", "gate.shift", "gate.logit_r_on"}
+    assert all(torch.equal(gated[name], plain[name]) for name in plain)
+    assert not torch.equal(plain["W_gx"], other["W_gx"])
+
+
+def test_only_the_plain_lstm_gets_the_time_as_an_input_counted_in_100_ms():
+    task = FrequencyDiscrimination()
+    x, t, lengths, _ = task.batch(6)
+    for model_type, read in (("gated", x), ("lstm", torch.cat([x, t[..., None].float() / 100], dim=2))):
+        config = train.settings(task="frequency", model_type=model_type, num_hidden=4)
+        model = train.build_model(config, task)
+        torch.testing.assert_close(
+            train.predict(model, x, t, lengths, config), model(read, t=t, lengths=lengths), rtol=0, atol=1e-6
+        )
+
+
+@pytest.mark.parametrize("sampling, longest", [("standard", 125), ("high", 1250), ("asynchronous", 124)])
+def test_chrono_bridges_the_longest_wave_and_not_the_input_length(sampling, longest):
+    config = train.settings(task="frequency", init="chrono", num_hidden=2_000, input_length=9)
+    model = train.build_model(config, FrequencyDiscrimination(sampling))
+    assert math.log(longest - 1) - 0.1 < model.b_f.max().item() <= math.log(longest - 1)
+
+
+# The command line
+
+
+@pytest.mark.parametrize(
+    "flags, named",
+    [
+        (["--task", "sums"], "'sums'"),
+        (["--input_length", "1"], "'1'"),
+        (["--input_length", "2"], "--input_length 2"),
+        (["--log_tau", "2", "1"], "the first is the larger"),
+        (["--log_tau", "0", "99"], "'99'"),
+        (["--r_on", "0"], "'0'"),
+        (["--r_on", "1"], "'1'"),
+        (["--leak", "2"], "'2'"),
+        (["--learn", "period"], "'period'"),
+        (["--sampling", "slow"], "'slow'"),
+        (["--init", "identity"], "'identity'"),
+        (["--device", "cuda:99"], "cuda:99"),
+        (["--times", "1"], "'1'"),
+        (["--times", "2", "--task", "frequency"], "--times"),
+        (["--resume"], "--output_dir"),
+    ],
+)
+def test_bad_input_is_one_line_and_changes_nothing(tmp_path, capsys, flags, named):
+    output = [] if flags == ["--resume"] else ["--output_dir", str(tmp_path / "run")]
+    with pytest.raises(SystemExit) as caught:
+        train.main([*flags, *output])
+    captured = capsys.readouterr()
+    assert (caught.value.code, captured.out, captured.err.count("\n")) == (2, "", 1) and named in captured.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_recorded_flags_are_those_of_the_kept_runs():
+    kept, recorded = read_runs(ROOT / "results/part2/runs"), set()
+    for line in (ROOT / "part2/runs.txt").read_text().splitlines()[1:]:
+        config = train.build_parser().parse_args(line.split())
+        run = Path(config.output_dir).name
+        recorded.add(run)
+        settings = {name: value for name, value in train.settings_of(config).items() if name in kept[run]}
+        assert settings and settings == {name: kept[run][name] for name in settings}, run
+    assert recorded == kept.keys()
