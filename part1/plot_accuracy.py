@@ -1,9 +1,9 @@
-"""Draw accuracy against palindrome length from the files of part1/sweep.py, and print the table behind the figure.
+"""Draw accuracy against palindrome length from the tables of part1/sweep.py, and print the numbers of the figure.
 
 python part1/plot_accuracy.py
 """
 
-import json
+import math
 import statistics
 import sys
 from collections import defaultdict
@@ -13,8 +13,9 @@ if not __package__:  # run as `python part1/plot_accuracy.py`: import from the c
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from common.arguments import Parser
-from common.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, new_figure, save_figure
-from part1.experiments.frontier import SOLVED
+from common.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, in_house_style, new_figure, save_figure
+from part1.sweep import read_points
+from part1.train import CONVERGED
 
 ROOT = Path(__file__).resolve().parents[1]
 INPUTS = {1: "raw digits", 10: "one-hot digits"}
@@ -30,44 +31,43 @@ CURVES = {
     ("RNN", "identity", 0.001): ("RNN, identity", GREEN, "<", ":"),
     ("RNN", "latch", 0.001): ("RNN, latch (engineered)", "0.0", "*", "-"),
 }
-DEFAULTS = list(CURVES)[:2]
+DEFAULTS, OTHERS = list(CURVES)[:2], list(CURVES)[2:]
 
 
-def read_points(folder):
-    """{(curve, input_dim, T): [result of each seed]} from a sweep's files; T is the palindrome length.
+def read_curves(folders):
+    """{(curve, input_dim, T): [result of each seed]} of sweeps; T is the palindrome length.
 
-    Raises ValueError if there are none, or if a file is something else.
+    A point of an earlier folder hides that with the same settings in a later one. Raises ValueError if there are no
+    points, or if a file holds something else; OSError if one cannot be read.
     """
-    points = defaultdict(list)
-    for path in sorted(Path(folder).glob("*.json")):
-        try:
-            content = json.loads(path.read_text())
-            settings, result = content["settings"], content["result"]
-            curve = (settings["model_type"], settings["init"], settings["learning_rate"])
-            input_dim, T = settings["input_dim"], settings["input_length"] + 1
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path} is not a point of a sweep") from error
-        points[curve, input_dim, T].append(result)
-    if not points:
-        raise ValueError(f"{folder} holds no points of a sweep")
-    return points
+    points, curves = {}, defaultdict(list)
+    for folder in reversed(folders):
+        points |= {(name, point.get("curriculum")): point for name, point in read_points(folder).items()}
+    for (_, curriculum), point in points.items():
+        init = point["init"] + (", curriculum" if curriculum else "")
+        curve = point["model_type"], init, point["learning_rate"]
+        curves[curve, point["input_dim"], point["input_length"] + 1].append(point)
+    if not curves:
+        raise ValueError(f"no points of part1/sweep.py in {', '.join(map(str, folders))}")
+    return curves
 
 
 def accuracies(results):
-    """Accuracies of the seeds, sorted; one that diverged counts as chance."""
-    return sorted(0.1 if result["accuracy"] is None else result["accuracy"] for result in results)
+    """Accuracies of the seeds, sorted; one that diverged, and so has none, counts as chance."""
+    return sorted(0.1 if result.get("accuracy") is None else result["accuracy"] for result in results)
 
 
 def solved_up_to(points, curve, input_dim):
     """The longest T up to which every seed of the curve solved every length tried; None if not even the first."""
     longest = None
     for T in sorted(T for c, d, T in points if (c, d) == (curve, input_dim)):
-        if accuracies(points[curve, input_dim, T])[0] < SOLVED:
+        if accuracies(points[curve, input_dim, T])[0] < CONVERGED:
             break
         longest = T
     return longest
 
 
+@in_house_style
 def figure(points, curves, title):
     """Accuracy against palindrome length, raw digits and one-hot apart: medians, all seeds, and their range."""
     inputs = [d for d in INPUTS if any((c in curves and dim == d) for c, dim, _ in points)]
@@ -115,12 +115,13 @@ def table(points):
     order = [*CURVES, *sorted({curve for curve, _, _ in points} - CURVES.keys())]
     for (curve, dim, T), results in sorted(points.items(), key=lambda item: (order.index(item[0][0]), *item[0][1:])):
         values = accuracies(results)
-        finished = [result for result in results if result["accuracy"] is not None]
-        steps = statistics.median(result["steps"] for result in finished) if finished else float("nan")
-        seconds = statistics.median(result["cpu_seconds"] for result in finished) if finished else float("nan")
+        steps, seconds = (
+            statistics.median([result[name] for result in results if name in result] or [math.nan])
+            for name in ("steps", "cpu_seconds")
+        )
         lines.append(
             f"| {curve[0]} | {curve[1]} | {curve[2]:g} | {INPUTS[dim]} | {T} "
-            f"| {sum(v >= SOLVED for v in values)} of {len(values)} "
+            f"| {sum(v >= CONVERGED for v in values)} of {len(values)} "
             f"| {statistics.median(values):.4f} ({values[0]:.4f} to {values[-1]:.4f}) | {steps:.0f} | {seconds:.0f} |"
         )
     return "\n".join(lines)
@@ -128,23 +129,24 @@ def table(points):
 
 def main(argv=None):
     parser = Parser(__doc__.split("\n")[0])
-    parser.add_argument("--sweep_dir", default=str(ROOT / "results/part1/sweep"), help="folder of the points' files")
+    default = [str(ROOT / "results/part1/sweep")]
+    parser.add_argument("--sweep_dir", nargs="+", default=default, help="folders of the points; an earlier one wins")
     parser.add_argument("--output_dir", default=str(ROOT / "results/part1"), help="folder for the two figures")
     config = parser.parse_args(argv)
+    figures = {
+        "accuracy": (DEFAULTS, "How long a palindrome's first digit is remembered, at the default settings"),
+        "accuracy_inits": (OTHERS, "First weights decide: the same task from others, and with other learning rates"),
+    }
     try:
-        points = read_points(config.sweep_dir)
+        points = read_curves(config.sweep_dir)
+        found = {curve for curve, _, _ in points}
+        for cell, init, rate in sorted(found - CURVES.keys()):
+            print(f"in the table only, as it has no curve: {cell}, {init}, rate {rate:g}", file=sys.stderr)
         folder = Path(config.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        defaults = [curve for curve in DEFAULTS if any(c == curve for c, _, _ in points)]
-        others = [curve for curve in CURVES if curve not in DEFAULTS and any(c == curve for c, _, _ in points)]
-        for cell, init, rate in sorted({curve for curve, _, _ in points} - CURVES.keys()):
-            print(f"in the table only, as it has no curve: {cell}, {init}, rate {rate:g}", file=sys.stderr)
-        if defaults:
-            title = "How long a palindrome's first digit is remembered, at the default settings"
-            save_figure(figure(points, defaults, title), folder / "accuracy.png")
-        if others:
-            title = "First weights decide: the same task from others, and with other learning rates"
-            save_figure(figure(points, others, title), folder / "accuracy_inits.png")
+        for name, (curves, title) in figures.items():
+            if curves := [curve for curve in curves if curve in found]:
+                save_figure(figure(points, curves, title), folder / f"{name}.png")
     except (ValueError, OSError) as error:
         parser.error(error)
     print(table(points))

@@ -1,20 +1,22 @@
-"""part1/experiments/gradient_flow.py: the formulas of question 1.1 against autograd, its measures on cases with a known answer."""
+"""part1/experiments/gradient_flow.py: the formulas of question 1.1 against autograd, its measures on known answers."""
 
-import csv
+import math
 
 import pytest
 import torch
 import torch.nn.functional as F
 
+from common.files import read_records
 from part1.experiments.gradient_flow import (
     CELLS,
     bptt,
+    build_model,
     cell_gradient_norms,
-    graded_singular_values,
     jacobian_singular_values,
     norm,
     train_model,
 )
+from part1.experiments.plot_gradient_flow import singular_figure
 from part1.lstm import LSTM
 from part1.vanilla_rnn import VanillaRNN
 from tests.scripts import run
@@ -84,48 +86,65 @@ def test_the_gradient_of_the_cell_is_that_of_a_forget_gate_alone():
 
 
 def test_a_norm_does_not_underflow():
-    torch.testing.assert_close(
-        norm(torch.tensor([[3e-200, 4e-200], [0, 0], [3, 4]], dtype=torch.float64)),
-        torch.tensor([5e-200, 0, 5], dtype=torch.float64),
-    )
+    v = torch.tensor([[3e-200, 4e-200], [0, 0], [3, 4]], dtype=torch.float64)
+    torch.testing.assert_close(norm(v), torch.tensor([5e-200, 0, 5], dtype=torch.float64))
 
 
-def test_singular_values_of_near_steps_are_those_of_autograds_jacobian(rnn, batch):
+@pytest.mark.parametrize("saturated", [0, 1, 5])
+def test_singular_values_of_near_steps_are_those_of_autograds_jacobian(rnn, batch, saturated):
+    """A unit at tanh(100) = 1 takes a direction away: a value of 0, which torch finds only up to rounding."""
+    rnn.b_h.data[:saturated] = 100
     x = batch[0][0]
     for distance, values in jacobian_singular_values(rnn, x, [1, 2, 5]):
         _, h = rnn(x[None, :-distance], return_states=True)
         J = torch.autograd.functional.jacobian(
             lambda h_t, d=distance: rnn(x[None, -d:], h_t[None], return_states=True)[1][0, -1], h[0, -1].detach()
         )
-        torch.testing.assert_close(10**values, torch.linalg.svdvals(J), rtol=1e-8, atol=0)
+        left = H - saturated
+        torch.testing.assert_close(10 ** values[:left], torch.linalg.svdvals(J)[:left], rtol=1e-8, atol=0)
+        assert (values[left:] == -math.inf).all()
 
 
-def test_singular_values_stay_exact_over_hundreds_of_decades():
-    """With h = 0 the Jacobian is a power of W_hh, here U diag(d) U^T, whose singular values are powers of d."""
+def test_singular_values_stay_exact_over_hundreds_of_decades_and_beside_units_that_saturate_on_the_way():
+    """Where W_hh is diagonal the values are each unit's own product of w (1 - h²)."""
     model, steps = VanillaRNN(D, H, K).double(), 90
-    d = torch.tensor([1.5, 1.1, 0.3, 1e-2, 1e-4], dtype=torch.float64)
-    with torch.no_grad():
-        torch.manual_seed(0)
-        U = torch.linalg.qr(torch.randn(H, H, dtype=torch.float64)).Q
-        model.W_hh.copy_(U @ torch.diag(d) @ U.T)
-    x = torch.zeros(steps + 1, D, dtype=torch.float64)
-    ((_, values),) = jacobian_singular_values(model, x, [steps])
-    torch.testing.assert_close(values, steps * d.log10(), rtol=1e-8, atol=1e-6)
-    assert values[-1] < -350  # far below what a float64 can hold
-
-
-def test_graded_values_equal_torchs_where_that_one_resolves_them():
     torch.manual_seed(0)
-    V = torch.randn(6, 6, dtype=torch.float64)
-    log_d = torch.tensor([5.0, 1.0, -3.0, -7.0, -13.0, -18.0], dtype=torch.float64)
-    direct = torch.linalg.svdvals(log_d.exp()[:, None] * V).log()
-    assert log_d[0] - log_d[-1] > 20  # so the steps are taken, not torch's function
-    torch.testing.assert_close(graded_singular_values(log_d, V), direct, rtol=0, atol=1e-5)
+    w = torch.tensor([3.0, 1.1, 0.3, 1e-2, 1e-4], dtype=torch.float64)
+    model.W_hh.data = w.diag()
+    model.W_hx.data = torch.eye(H, D, dtype=torch.float64)
+    x = torch.randn(steps + 1, D, dtype=torch.float64)
+    x[30, 1] = x[50, 3] = 100
+    _, h = model(x[None], return_states=True)
+    for distance, values in jacobian_singular_values(model, x, [5, 45, steps]):
+        products = (w * (1 - h[0, -distance:].detach() ** 2)).log10().sum(dim=0)
+        torch.testing.assert_close(values, products.sort(descending=True).values, rtol=1e-8, atol=1e-6)
+    assert values[2] < -90 and values[3:].tolist() == [-math.inf, -math.inf]
+
+
+def test_singular_values_of_a_power_are_powers():
+    """With h = 0 the Jacobian is a power of W_hh, here U diag(d) U^T: far below what a float64 can hold."""
+    model, d = VanillaRNN(D, H, K).double(), torch.tensor([1.5, 1.1, 0.3, 1e-2, 1e-4], dtype=torch.float64)
+    torch.manual_seed(0)
+    U = torch.linalg.qr(torch.randn(H, H, dtype=torch.float64)).Q
+    model.W_hh.data = U @ d.diag() @ U.T
+    ((_, values),) = jacobian_singular_values(model, torch.zeros(91, D, dtype=torch.float64), [90])
+    torch.testing.assert_close(values, 90 * d.log10(), rtol=1e-8, atol=1e-6)
+    assert values[-1] < -350
+
+
+def test_the_figure_of_singular_values_leaves_out_those_that_are_zero():
+    def rows(largest):
+        return [{"log10_largest": largest, "log10_median": -2.0, "log10_smallest": -math.inf}] * 2
+
+    ends = {("RNN, default", "no"): -1.5, ("RNN, latch", "no"): -math.inf}
+    axes = singular_figure({cell: {1: rows(-1.0), 9: rows(end)} for cell, end in ends.items()}).axes
+    assert all(math.isfinite(end) for ax in axes for end in ax.get_ylim())
+    titles = [ax.get_title(loc="left").splitlines()[1] for ax in axes]
+    assert titles == ["largest 0.032, median 0.01", "largest 0, median 0.01"]
 
 
 def test_of_the_latch_only_the_readout_is_trained():
-    torch.manual_seed(0)
-    model = VanillaRNN(10, 16, 10, init="latch")
+    model = build_model("RNN, latch", 6, 16, seed=0)
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     assert train_model(model, "RNN, latch", 6, seed=0, updates=3) == 3
     moved = {name for name, p in model.named_parameters() if not torch.equal(p, before[name])}
@@ -133,14 +152,14 @@ def test_of_the_latch_only_the_readout_is_trained():
 
 
 def test_the_tables_and_their_figures(tmp_path):
-    sizes = ("--input_length", 12, "--short_length", 4, "--updates", 2, "--num_hidden", 6, "--seeds", 2)
+    sizes = ("--input_length", 12, "--short_length", 4, "--updates", 2, "--num_hidden", 6, "--seeds", 1)
     status, _, err = run("part1/experiments/gradient_flow.py", *sizes, "--output_dir", tmp_path)
     assert status == 0, err
-    models = 2 * (2 * len(CELLS) + 2)
-    for name, rows in (("", 12 * models), ("_runs", models), ("_singular_values", 2 * (2 * 4 + 1) * 6)):
-        with open(tmp_path / f"gradient_flow{name}.csv", newline="") as file:
-            assert len(list(csv.DictReader(file))) == rows, name
-    status, out, err = run("part1/experiments/plot_gradient_flow.py", "--csv_dir", tmp_path, "--output_dir", tmp_path / "new")
+    models = 2 * len(CELLS) + 2
+    for name, rows in (("", 12 * models), ("_runs", models), ("_singular_values", (2 * 4 + 1) * 6)):
+        assert len(read_records(tmp_path / f"gradient_flow{name}.csv")) == rows, name
+    args = ("--csv_dir", tmp_path, "--output_dir", tmp_path / "new")
+    status, out, err = run("part1/experiments/plot_gradient_flow.py", *args)
     assert status == 0, err
     assert "RNN, default" in out and "LSTM, chrono" in out
     for name in ("gradient_flow.png", "gradient_flow_singular_values.png"):
@@ -148,9 +167,11 @@ def test_the_tables_and_their_figures(tmp_path):
 
 
 def test_bad_input_costs_one_line(tmp_path):
-    status, out, err = run("part1/experiments/gradient_flow.py", "--short_length", 101, "--output_dir", tmp_path / "new")
+    args = ("--short_length", 101, "--output_dir", tmp_path / "new")
+    status, out, err = run("part1/experiments/gradient_flow.py", *args)
     assert (status, out, err.count("\n")) == (2, "", 1) and "--short_length 101" in err and "100" in err
-    assert not (tmp_path / "new").exists()
     (tmp_path / "gradient_flow.csv").write_text("cell,trained,seed,t,norm,ratio,term\n")
-    status, out, err = run("part1/experiments/plot_gradient_flow.py", "--csv_dir", tmp_path, "--output_dir", tmp_path)
+    args = ("--csv_dir", tmp_path, "--output_dir", tmp_path / "new")
+    status, out, err = run("part1/experiments/plot_gradient_flow.py", *args)
     assert (status, out, err.count("\n")) == (2, "", 1) and "gradient_flow.csv" in err
+    assert not (tmp_path / "new").exists()

@@ -1,35 +1,49 @@
 """part1/experiments/optimizers.py: the walks are the update rules' own, and both scripts run from end to end."""
 
-import csv
-from argparse import Namespace
-
 import pytest
 import torch
 
-from part1 import compare_optimizers, plot_optimizers
-from part1.experiments.optimizers import SURFACES, accuracy_at, best_walk, paths, walk
+from common.files import read_records
+from part1.experiments import optimizers, plot_optimizers
+from part1.experiments.optimizers import SURFACES, accuracy_at, walks
 from tests.scripts import run
 
 
-def test_sgd_and_momentum_walk_as_their_equations_say():
+@pytest.fixture(scope="module")
+def few_rates():
+    """Every rule's best rate on every surface lies inside this coarser grid."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(optimizers, "PATH_RATES", optimizers.PATH_RATES[3:19:2])
+        patch.setattr(optimizers, "RATES", [0.001, 1.0])
+        yield
+
+
+@pytest.fixture(scope="module")
+def tables(few_rates, tmp_path_factory):
+    """The folder of the tables of a tiny run."""
+    folder = tmp_path_factory.mktemp("optimizers")
+    optimizers.main(["--input_length", "3", "--train_steps", "3", "--seeds", "2", "--output_dir", str(folder)])
+    torch.set_flush_denormal(False)  # which a run sets
+    return folder
+
+
+def test_sgd_and_momentum_walk_as_their_equations_say_each_rate_for_itself():
     surface, start, _ = SURFACES["ravine"]
-    x, y = start
-    for point in walk(surface, start, "sgd", 0.01)[:5]:
-        assert point == pytest.approx((x, y))
-        x, y = x - 0.01 * x, y - 0.01 * 50 * y
-    (x, y), (vx, vy) = start, (0, 0)
-    for point in walk(surface, start, "momentum", 0.01)[:5]:
-        assert point == pytest.approx((x, y))
-        vx, vy = 0.9 * vx + x, 0.9 * vy + 50 * y
-        x, y = x - 0.01 * vx, y - 0.01 * vy
+    for optimizer, keep in (("sgd", 0), ("momentum", 0.9)):
+        for rate, points in zip((0.01, 0.5), walks(surface, start, optimizer, (0.01, 0.5)).unbind(dim=1), strict=True):
+            (x, y), (vx, vy) = start, (0, 0)
+            for point in points[:5]:
+                assert point.tolist() == pytest.approx((x, y))
+                vx, vy = keep * vx + x, keep * vy + 50 * y
+                x, y = x - rate * vx, y - rate * vy
 
 
 def test_a_clipped_step_is_no_longer_than_rate_times_max_norm():
     surface, start, _ = SURFACES["cliff"]
     for max_norm, long in ((1.0, False), (None, True)):
-        points = torch.tensor(walk(surface, start, "sgd", 0.5, max_norm))
-        longest = (points[1:] - points[:-1]).norm(dim=1).max()
-        assert (longest > 0.5 + 1e-9) == long
+        points = walks(surface, start, "sgd", [0.1, 0.5], max_norm)
+        longest = (points[1:] - points[:-1]).norm(dim=2).max(dim=0).values
+        assert ((longest > torch.tensor([0.1, 0.5]) + 1e-9) == long).all()
 
 
 def test_the_surfaces_have_their_lowest_points_where_their_docstrings_say():
@@ -42,27 +56,27 @@ def test_the_surfaces_have_their_lowest_points_where_their_docstrings_say():
     assert SURFACES["cliff"][0](w, b).item() == pytest.approx((torch.sigmoid(b).item() - 0.7) ** 2)
 
 
-def test_the_best_walk_stays_in_the_picture_and_ends_lower_than_it_began():
-    for surface, name, rate, points in paths():
+def test_the_best_walk_stays_in_the_picture_and_ends_lower_than_it_began(tables):
+    paths = plot_optimizers.read_paths(tables / "optimizer_paths.csv")
+    assert {surface: len(ways) for surface, ways in paths.items()} == {"ravine": 4, "saddle": 4, "cliff": 3}
+    for surface, ways in paths.items():
         function, start, limits = SURFACES[surface]
-        assert points[0] == start and len(points) == compare_optimizers.PATH_STEPS + 1
-        if name != "sgd, same rate":
-            assert all(low <= z <= high for point in points for z, (low, high) in zip(point, limits, strict=True))
-            first, last = (function(*torch.tensor(p, dtype=torch.float64)).item() for p in (points[0], points[-1]))
-            assert last < first and rate in compare_optimizers.PATH_RATES[1:-1], "the best rate lies inside the grid"
-    assert best_walk("ravine", "sgd")[0] < 2 / 50, "a higher rate diverges on a curvature of 50"
+        for name, rows in ways.items():
+            points = torch.tensor([(row["x"], row["y"]) for row in rows], dtype=torch.float64)
+            assert tuple(points[0].tolist()) == start and len(points) == optimizers.PATH_STEPS + 1
+            if name != "sgd, same rate":
+                low, high = torch.tensor(limits, dtype=torch.float64).T
+                assert ((low <= points) & (points <= high)).all()
+                assert function(*points[-1]) < function(*points[0])
+                first, *_, last = optimizers.PATH_RATES
+                assert first * 1.01 < rows[0]["rate"] < last * 0.99, "the best rate lies inside the grid"
+    assert paths["ravine"]["sgd"][0]["rate"] < 2 / 50, "a higher rate diverges on a curvature of 50"
 
 
-def test_the_scripts_from_end_to_end(tmp_path, monkeypatch):
-    monkeypatch.setattr(compare_optimizers, "RATES", [0.001, 1.0])
-    compare_optimizers.main(
-        ["--input_length", "3", "--train_steps", "3", "--seeds", "2", "--output_dir", str(tmp_path)]
-    )
-    with open(tmp_path / "optimizers.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == 4 * 2 * 2
-    assert all((row["input_length"], row["updates"]) == ("3", "3") for row in rows)
-    status, out, err = run("part1/experiments/plot_optimizers.py", "--csv_dir", tmp_path, "--output_dir", tmp_path)
+def test_both_figures_and_the_table(tables, tmp_path):
+    rows = read_records(tables / "optimizers.csv")
+    assert len(rows) == 4 * 2 * 2 and all((row["input_length"], row["updates"]) == (3, 3) for row in rows)
+    status, out, err = run("part1/experiments/plot_optimizers.py", "--csv_dir", tables, "--output_dir", tmp_path)
     assert status == 0, err
     assert out.count("\n") == 8 and "| Adam | " in out
     for name in ("optimizers.png", "optimizer_paths.png"):
@@ -70,7 +84,7 @@ def test_the_scripts_from_end_to_end(tmp_path, monkeypatch):
 
 
 def test_a_run_that_diverges_is_kept_and_counts_as_chance(tmp_path):
-    assert accuracy_at("sgd", 1e38, 0, Namespace(input_length=3, train_steps=3)) is None
+    assert accuracy_at("sgd", 1e38, 0, input_length=3, updates=3) is None
     table = tmp_path / "optimizers.csv"
     table.write_text("input_length,updates,optimizer,learning_rate,seed,accuracy\n3,4,sgd,1,0,0.7\n3,4,sgd,1,1,\n")
     assert plot_optimizers.read_accuracies(table) == ((3, 4), {"sgd": {1.0: [0.1, 0.7]}}, 1)

@@ -4,10 +4,11 @@ python part1/experiments/curriculum_rules.py
 
 A vanilla RNN with default weights is trained on one-hot palindromes by each of RULES, many seeds. Writes
 curriculum_rules.csv (where each run ended) and curriculum_states.csv (hidden states of one seed, by two of the rules);
-part1/experiments/plot_curriculum_rules.py draws them.
+plot_curriculum_rules.py draws them.
 """
 
 import sys
+from itertools import product
 from pathlib import Path
 
 if not __package__:  # run as `python part1/experiments/curriculum_rules.py`: import from the checkout, not from there
@@ -15,15 +16,13 @@ if not __package__:  # run as `python part1/experiments/curriculum_rules.py`: im
 
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from common.arguments import Parser, whole_number
-from common.files import write_atomically
+from common.files import write_table
 from common.progress import Progress
 from part1.curriculum import RIGHT, Curriculum
 from part1.dataset import PalindromeDataset, encode
-from part1.train import OPTIMIZERS, prepare_process
-from part1.vanilla_rnn import VanillaRNN
+from part1.train import OPTIMIZERS, build_model, prepare_process, settings, update
 
 ROOT = Path(__file__).resolve().parents[2]
 # (whether half of every batch stays short, the loss in nats below which the bound grows)
@@ -47,17 +46,15 @@ class AllLong(Curriculum):
 def train_by_rule(rule, goal, seed, most_updates):
     """A VanillaRNN trained by one of RULES until AFTER updates at the goal: model, updates made, bound reached."""
     short_half, right = RULES[rule]
-    torch.manual_seed(seed)
-    model = VanillaRNN(10, 128, 10)
-    optimizer = OPTIMIZERS["rmsprop"](model.parameters(), 0.001)
+    config = settings(input_dim=10, input_length=goal, seed=seed)
+    model = build_model(config)
+    optimizer = OPTIMIZERS[config.optimizer](model.parameters(), config.learning_rate)
     curriculum = (Curriculum if short_half else AllLong)(goal, seed)
     updates = at_goal = 0
     while updates < most_updates and at_goal < AFTER:
-        losses = [F.cross_entropy(model(encode(digits, 10)), target) for digits, target in curriculum.batches(128)]
-        optimizer.zero_grad()
-        (sum(losses) / len(losses)).backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 10.0, foreach=True)
-        optimizer.step()
+        batches = curriculum.batches(config.batch_size)
+        losses = [F.cross_entropy(model(encode(digits, 10)), target) for digits, target in batches]
+        update(model, optimizer, sum(losses) / len(losses), config.max_norm)
         updates += 1
         curriculum.grow(losses[-1].item(), right)
         at_goal += curriculum.bound == goal
@@ -84,39 +81,40 @@ def projected(h):
     return h @ torch.linalg.svd(h, full_matrices=False).Vh[:2].T
 
 
+def shown_states(h, target):
+    """[(digit, first, second principal component)] of SHOWN palindromes of every first digit; h (N, H), target (N,)."""
+    shown = torch.cat([(target == digit).nonzero()[:SHOWN, 0] for digit in range(10)])
+    points = zip(target[shown].tolist(), projected(h[shown]).tolist(), strict=True)
+    return [(digit, f"{first:.4f}", f"{second:.4f}") for digit, (first, second) in points]
+
+
 def main(argv=None):
     parser = Parser(__doc__.split("\n")[0])
-    parser.add_argument("--input_length", type=whole_number(10, 10_000), default=1000, help="the goal")
+    parser.add_argument("--input_length", type=whole_number(10, 10_000), default=1000, help="digits to read at last")
     parser.add_argument("--seeds", type=whole_number(1, 1_000), default=10, help="seeds 0, 1, … of every rule")
-    parser.add_argument("--train_steps", type=whole_number(1, 10**6), default=1_000, help="updates at the most")
-    parser.add_argument("--output_dir", default=str(ROOT / "results/part1"), help="folder for the CSV files")
+    parser.add_argument("--train_steps", type=whole_number(1, 10**6), default=1_000, help="updates at most")
+    parser.add_argument("--output_dir", default=str(ROOT / "results/part1"), help="folder for the two tables")
     config = parser.parse_args(argv)
-    prepare_process()
-    goal = config.input_length
-    ends = ["rule,seed,updates,bound,accuracy,digits_told_apart"]
-    states = ["rule,seed,digit,component_1,component_2"]
-    worst = None  # a seed on which the first rule merges digits
-    bare, *_, full = RULES
+    goal, seeds = config.input_length, range(config.seeds)
+    ends, states, accuracies = [], {}, {}
     try:
         folder = Path(config.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        with Progress(len(RULES) * config.seeds, unit="run") as progress:
-            for rule in RULES:
-                for seed in range(config.seeds):
-                    model, updates, bound = train_by_rule(rule, goal, seed, config.train_steps)
-                    h, target, answer = final_states(model, goal, seed, 1_000)
-                    accuracy, apart = (answer == target).float().mean().item(), told_apart(target, answer)
-                    ends.append(f'"{rule}",{seed},{updates},{bound},{accuracy:.4f},{apart}')
-                    if rule == bare and (worst is None or accuracy < worst[1]):
-                        worst = seed, accuracy, (h, target)
-                    elif rule == full and seed == worst[0]:
-                        for name, (h_end, digit) in ((bare, worst[2]), (full, (h, target))):
-                            kept = torch.cat([(digit == d).nonzero()[:SHOWN, 0] for d in range(10)])
-                            points = zip(digit[kept].tolist(), projected(h_end[kept]).tolist(), strict=True)
-                            states += [f'"{name}",{seed},{d},{a:.4f},{b:.4f}' for d, (a, b) in points]
-                    progress.advance(f"{rule}, seed {seed}: bound {bound}, accuracy {accuracy:.3f}")
-        write_atomically(folder / "curriculum_rules.csv", "\n".join(ends) + "\n")
-        write_atomically(folder / "curriculum_states.csv", "\n".join(states) + "\n")
+        prepare_process()
+        with Progress(len(RULES) * len(seeds), unit="run") as progress:
+            for rule, seed in product(RULES, seeds):
+                model, updates, bound = train_by_rule(rule, goal, seed, config.train_steps)
+                h, target, answer = final_states(model, goal, seed, 1_000)
+                accuracy = accuracies[rule, seed] = (answer == target).float().mean().item()
+                ends.append((rule, seed, updates, bound, f"{accuracy:.4f}", told_apart(target, answer)))
+                states[rule, seed] = shown_states(h, target)
+                progress.advance(f"{rule}, seed {seed}: bound {bound}, accuracy {accuracy:.3f}")
+        columns = ("rule", "seed", "updates", "bound", "accuracy", "digits_told_apart")
+        write_table(folder / "curriculum_rules.csv", columns, ends)
+        bare, *_, full = RULES
+        worst = min(seeds, key=lambda seed: accuracies[bare, seed])  # on it the bare rule merges digits
+        rows = [(rule, worst, *state) for rule in (bare, full) for state in states[rule, worst]]
+        write_table(folder / "curriculum_states.csv", ("rule", "seed", "digit", "component_1", "component_2"), rows)
     except (ValueError, OSError) as error:
         parser.error(error)
 

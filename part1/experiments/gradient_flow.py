@@ -6,12 +6,12 @@ One-hot palindromes, float64 (float32 shows a false hard zero below 1e-38), from
 after part1/train.py's loop at a short length; and, for the two default cells, after its curriculum. Of the latch, an
 engineered memory, only the readout is trained. Writes gradient_flow.csv (per time step: norm of the gradient, of the
 whole batch; its ratio to that at T, of the median palindrome; norm of the term of ∂L/∂W_hh), gradient_flow_runs.csv
-(accuracy, W_hh) and gradient_flow_singular_values.csv (of ∂h_T/∂h_t); part1/experiments/plot_gradient_flow.py draws them.
+(accuracy, W_hh) and gradient_flow_singular_values.csv (of ∂h_T/∂h_t); plot_gradient_flow.py draws them.
 """
 
-import copy
 import math
 import sys
+from itertools import product
 from pathlib import Path
 
 if not __package__:  # run as `python part1/experiments/gradient_flow.py`: import from the checkout, not from there
@@ -21,27 +21,25 @@ import torch
 import torch.nn.functional as F
 
 from common.arguments import Parser, whole_number
-from common.ending import DivergedError
-from common.files import write_atomically
+from common.files import write_table
 from common.progress import Progress
+from common.training import DivergedError
 from part1 import train
 from part1.dataset import PalindromeDataset, encode
-from part1.lstm import LSTM
 from part1.vanilla_rnn import VanillaRNN
 
 ROOT = Path(__file__).resolve().parents[2]
-CELLS = {
-    "RNN, default": (VanillaRNN, "default"),
-    "RNN, orthogonal": (VanillaRNN, "orthogonal"),
-    "RNN, identity": (VanillaRNN, "identity"),
-    "RNN, latch": (VanillaRNN, "latch"),
-    "LSTM, zero_bias": (LSTM, "zero_bias"),
-    "LSTM, default": (LSTM, "default"),
-    "LSTM, chrono": (LSTM, "chrono"),
-}
+RNNS = ("RNN, default", "RNN, orthogonal", "RNN, identity", "RNN, latch")
+CELLS = (*RNNS, "LSTM, zero_bias", "LSTM, default", "LSTM, chrono")
 BY_CURRICULUM = ("RNN, default", "LSTM, default")
+COLUMNS = {  # of each table, after cell, trained, seed
+    "": ("t", "norm", "ratio", "term"),
+    "_runs": ("updates", "accuracy", "loss", "spectral_radius", "sigma_max", "norm_W_hh"),
+    "_singular_values": ("distance", "log10_largest", "log10_median", "log10_smallest"),
+}
 HELD_OUT = 2_000  # palindromes an accuracy is measured on
 RESOLVED = 20  # e^20: singular values spread no wider are found by torch to at least seven digits
+ROUNDING = 1e-13  # more is left of a direction, relative to its length, than rounding alone leaves
 
 
 @torch.no_grad()
@@ -77,7 +75,7 @@ def bptt(model, x, target):
 
 def cell_gradient_norms(model, x, target):
     """Norms of the LSTM's whole derivatives ∂L/∂c_t (those through h_t included), t = 1 … T, as `bptt`'s: (T, B)."""
-    joined, h, c, cs = model.joined(), None, None, []
+    (h, c), joined, cs = model.first_state(x), model.joined(), []
     for x_t in x.permute(1, 2, 0):  # (D, B)
         h, c = model.step(x_t, h, c, joined)
         cs.append(c)
@@ -96,8 +94,9 @@ def jacobian_singular_values(model, x, distances):
     """log10 of the H singular values of ∂h_T/∂h_t, falling, for one sequence x (T, D) at each distance T - t ≥ 1.
 
     ∂h_T/∂h_t = D_T W_hh … D_{t+1} W_hh. The transposed product is kept as U diag(d) V, log d apart, so that values over
-    hundreds of decades stay exact where the product itself would hold only the sixteen digits below its largest.
-    Yields (distance, (H,)). A unit saturated to ±1 exactly gives log10 0 = -∞.
+    hundreds of decades stay exact where the product itself would hold only the sixteen digits below its largest. A
+    unit saturated to ±1 exactly, 1 - h² = 0, takes a direction away: its value is 0, log10 0 = -∞.
+    Yields (distance, (H,)).
     """
     _, h = model(x[None], return_states=True)  # (1, T, H)
     H = h.shape[2]
@@ -107,19 +106,23 @@ def jacobian_singular_values(model, x, distances):
         M = model.W_hh.T * (1 - h[0, -distance] ** 2) @ U
         order = (M.norm(dim=0).log() + log_d).argsort(descending=True)  # the QR factors keep their scales apart then
         U, R = torch.linalg.qr(M[:, order])
-        before, log_d = log_d[order], log_d[order] + R.diag().abs().log()
-        V = R * (before - log_d[:, None]).triu().exp() @ V[order]
+        left = R.diag().abs() > ROUNDING * R.norm(dim=0)
+        before = log_d[order]
+        log_d = before + R.diag().abs().log()
+        V = (R * (before - log_d[:, None]).triu().exp())[left] @ V[order]
+        U, log_d = U[:, left], log_d[left]
         if distance in distances:
-            yield distance, graded_singular_values(log_d, V) / math.log(10)
+            values = F.pad(graded_singular_values(log_d, V), (0, H - len(log_d)), value=-math.inf)
+            yield distance, values / math.log(10)
 
 
 def graded_singular_values(log_d, V, sweeps=30):
-    """Natural log of the singular values of diag(d) V, falling, for d falling over any range and V well conditioned.
+    """Natural log of the singular values of diag(d) V, falling; d falls over any range, V is well conditioned.
 
     QR steps from either side, in which d enters only through ratios at most about 1: no value is lost in a larger one.
     """
-    if log_d.max() - log_d.min() < RESOLVED:
-        return log_d[0] + torch.linalg.svdvals((log_d - log_d[0]).exp()[:, None] * V).log()
+    if len(log_d) == 0 or log_d.max() - log_d.min() < RESOLVED:
+        return log_d[:1] + torch.linalg.svdvals((log_d - log_d[:1]).exp()[:, None] * V).log()
     for _ in range(sweeps):
         ratio = log_d[:, None] - log_d  # log(d_i / d_j)
         L = torch.linalg.qr(V.T).R.T  # diag(d) V = diag(d) L Qᵀ
@@ -130,47 +133,50 @@ def graded_singular_values(log_d, V, sweeps=30):
     return log_d.sort(descending=True).values
 
 
-def train_model(model, name, length, seed, updates, curriculum=False):
+def build_model(cell, input_length, num_hidden, seed):
+    """A cell of CELLS with its first weights, which may depend on the length."""
+    model_type, init = cell.split(", ")
+    sizes = {"input_length": input_length, "num_hidden": num_hidden, "seed": seed}
+    return train.build_model(train.settings(model_type=model_type, init=init, input_dim=10, **sizes))
+
+
+def train_model(model, cell, length, seed, updates, curriculum=False):
     """Train `model` in place with part1/train.py's loop, default settings but for one-hot digits and a patience of 2.
 
     Returns the updates made. Of the latch only W_ph and b_p are trained.
     """
-    words = f"--device cpu --input_dim 10 --patience 2 --input_length {length} --seed {seed} --train_steps {updates}"
-    config = train.build_parser().parse_args([*words.split(), *["--curriculum"] * curriculum])
-    if name == "RNN, latch":
+    if cell == "RNN, latch":
         for W in (model.W_hx, model.W_hh, model.b_h):
             W.requires_grad_(False)
-    return train.train(config, show=False, model=model)["steps"]
+    run = {"input_length": length, "seed": seed, "train_steps": updates, "curriculum": curriculum}
+    config = train.settings(input_dim=10, patience=2, device="cpu", **run)
+    return train.train(config, model, train.build_training_set(config), show=False)["steps"]
 
 
-def distances_up_to(longest):
-    """1, 2, 3, then every fifth, and the longest itself."""
-    return sorted({d for d in (1, 2, 3, *range(5, longest, 5), longest) if d <= longest})
-
-
-def measure(model, head, updates, config, seed, tables):
-    """Add the rows of a model (float32), trained for so many updates, to the three tables; each begins with `head`."""
-    held_out = PalindromeDataset(config.input_length + 1, seed, held_out=True)
-    digits, target = held_out.batch(HELD_OUT)
+def measure(model, updates, length, batch_size, seed):
+    """The rows of a model, trained for so many updates, in each of the tables: {name: [values]}; makes it float64."""
+    digits, target = PalindromeDataset(length + 1, seed, held_out=True).batch(HELD_OUT)
     loss, accuracy = train.evaluate(model, digits, target, 10)
+    run, singular_values = [updates, f"{accuracy:.4f}", f"{loss:.4g}"], []
 
-    model = copy.deepcopy(model).double()
-    x, target = encode(digits[: config.batch_size], 10).double(), target[: config.batch_size]
+    model, x, target = model.double(), encode(digits[:batch_size], 10).double(), target[:batch_size]
     if isinstance(model, VanillaRNN):
         gradients, norms, terms = bptt(model, x, target)
-        terms = [f"{term:.4g}" for term in terms]
         W_hh = model.W_hh.detach()
         radius, sigma_max = torch.linalg.eigvals(W_hh).abs().max(), torch.linalg.matrix_norm(W_hh, 2)
-        summary = f"{radius:.4f},{sigma_max:.4f},{gradients['W_hh'].norm():.4g}"
-        for distance, values in jacobian_singular_values(model, x[0], distances_up_to(config.input_length - 1)):
-            three = ",".join(f"{value:.3f}" for value in (values[0], values.median(), values[-1]))
-            tables["_singular_values"].append(f"{head},{distance},{three}")
+        run += [f"{radius:.4f}", f"{sigma_max:.4f}", f"{gradients['W_hh'].norm():.4g}"]
+        distances = {d for d in (1, 2, 3, *range(5, length, 5), length - 1) if d < length}
+        for distance, values in jacobian_singular_values(model, x[0], distances):
+            singular_values.append((distance, *(f"{v:.3f}" for v in (values[0], values.median(), values[-1]))))
     else:
-        norms, terms, summary = cell_gradient_norms(model, x, target), [""] * config.input_length, ",,"
-    tables["_runs"].append(f"{head},{updates},{accuracy:.4f},{loss:.4g},{summary}")
-    ratios = (norms / norms[-1]).median(dim=1).values
-    steps = enumerate(zip(norm(norms), ratios, terms, strict=True), start=1)
-    tables[""] += [f"{head},{t},{whole:.4g},{ratio:.4g},{term}" for t, (whole, ratio, term) in steps]
+        norms, terms = cell_gradient_norms(model, x, target), [None] * length
+        run += [None] * 3
+    ratios = (norms / norms[-1]).nanmedian(dim=1).values  # 0 / 0 where a palindrome has no loss at all
+    steps = [
+        (t, f"{whole:.4g}", f"{ratio:.4g}", None if term is None else f"{term:.4g}")
+        for t, (whole, ratio, term) in enumerate(zip(norm(norms), ratios, terms, strict=True), start=1)
+    ]
+    return {"": steps, "_runs": [run], "_singular_values": singular_values}
 
 
 def main(argv=None):
@@ -178,45 +184,36 @@ def main(argv=None):
     length = whole_number(3, 100_000)
     parser.add_argument("--input_length", type=length, default=100, help="digits to read, where it is measured")
     parser.add_argument("--short_length", type=length, default=10, help="digits to read, where it is trained")
-    parser.add_argument("--updates", type=whole_number(1, 10**6), default=1_000, help="at the most, until solved")
+    parser.add_argument("--updates", type=whole_number(1, 10**6), default=1_000, help="updates at most, until solved")
     parser.add_argument("--seeds", type=whole_number(1, 1_000), default=5, help="seeds 0, 1, … of every cell")
     parser.add_argument("--batch_size", type=whole_number(1, HELD_OUT), default=64, help="palindromes of the gradient")
     parser.add_argument("--num_hidden", type=whole_number(1, 10_000), default=128, help="units")
     parser.add_argument("--output_dir", default=str(ROOT / "results/part1"), help="folder for the three tables")
-    config = parser.parse_args(argv)
-    if config.short_length > config.input_length:
-        parser.error(f"--short_length {config.short_length}: at most --input_length, {config.input_length}")
-    train.prepare_process()
-    tables = {
-        "": ["cell,trained,seed,t,norm,ratio,term"],
-        "_runs": ["cell,trained,seed,updates,accuracy,loss,spectral_radius,sigma_max,norm_W_hh"],
-        "_singular_values": ["cell,trained,seed,distance,log10_largest,log10_median,log10_smallest"],
-    }
-    lengths = {"no": None, "short": config.short_length, "curriculum": config.input_length}
+    flags = parser.parse_args(argv)
+    if flags.short_length > flags.input_length:
+        parser.error(f"--short_length {flags.short_length}: at most --input_length, {flags.input_length}")
+    lengths = {"no": None, "short": flags.short_length, "curriculum": flags.input_length}
     points = [
-        (name, trained, seed)
-        for name in CELLS
-        for trained in lengths
-        for seed in range(config.seeds)
-        if trained != "curriculum" or name in BY_CURRICULUM
+        (cell, trained, seed)
+        for cell, trained, seed in product(CELLS, lengths, range(flags.seeds))
+        if trained != "curriculum" or cell in BY_CURRICULUM
     ]
+    tables = {name: [] for name in COLUMNS}
     try:
-        folder = Path(config.output_dir)
+        folder = Path(flags.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
+        train.prepare_process()
         with Progress(len(points), unit="model") as progress:
-            for name, trained, seed in points:
-                torch.manual_seed(seed)
-                cell, init = CELLS[name]
-                model = cell(10, config.num_hidden, 10, init, max_length=config.input_length)
-                updates = 0
+            for cell, trained, seed in points:
+                model, updates = build_model(cell, flags.input_length, flags.num_hidden, seed), 0
                 if trained != "no":
-                    updates = train_model(
-                        model, name, lengths[trained], seed, config.updates, curriculum=trained == "curriculum"
-                    )
-                measure(model, f'"{name}",{trained},{seed}', updates, config, seed, tables)
-                progress.advance(f"{name}, trained: {trained}, {updates} updates")
-        for suffix, lines in tables.items():
-            write_atomically(folder / f"gradient_flow{suffix}.csv", "\n".join(lines) + "\n")
+                    by_curriculum = trained == "curriculum"
+                    updates = train_model(model, cell, lengths[trained], seed, flags.updates, by_curriculum)
+                for name, rows in measure(model, updates, flags.input_length, flags.batch_size, seed).items():
+                    tables[name] += [(cell, trained, seed, *row) for row in rows]
+                progress.advance(f"{cell}, trained: {trained}, {updates} updates")
+        for name, rows in tables.items():
+            write_table(folder / f"gradient_flow{name}.csv", ("cell", "trained", "seed", *COLUMNS[name]), rows)
     except (ValueError, OSError, DivergedError) as error:
         parser.error(error)
 

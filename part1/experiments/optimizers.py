@@ -3,24 +3,26 @@
 python part1/experiments/optimizers.py
 
 Writes optimizers.csv, the accuracy that each update rule reaches at each learning rate, and optimizer_paths.csv, its
-way over the surfaces; part1/experiments/plot_optimizers.py draws them.
+way over the surfaces; plot_optimizers.py draws them.
 """
 
 import math
 import sys
+from itertools import product
 from pathlib import Path
 
-if not __package__:  # run as `python part1/experiments/compare_optimizers.py`: import from the checkout, not from there
+if not __package__:  # run as `python part1/experiments/optimizers.py`: import from the checkout, not from there
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 import torch
 from torch import nn
 
 from common.arguments import Parser, whole_number
-from common.ending import DivergedError
-from common.files import write_atomically
+from common.files import write_table
 from common.progress import Progress
-from part1.train import OPTIMIZERS, build_parser, prepare_process, train
+from common.training import DivergedError
+from part1 import train
+from part1.train import OPTIMIZERS
 
 ROOT = Path(__file__).resolve().parents[2]
 RATES = [10 ** (n / 2) for n in range(-8, 1)]  # 0.0001 to 1, half a decade apart
@@ -58,30 +60,34 @@ SURFACES = {
 }
 
 
-def walk(surface, start, optimizer, rate, max_norm=None):
-    """The points an update rule passes on a surface, gradients clipped to max_norm if given: list of (x, y)."""
-    point = nn.Parameter(torch.tensor(start, dtype=torch.float64))
-    rule = OPTIMIZERS[optimizer]([point], rate)
-    points = [tuple(point.tolist())]
+def walks(surface, start, optimizer, rates, max_norm=None):
+    """The points an update rule passes from `start`, at all `rates` at once: (PATH_STEPS + 1, number of rates, 2).
+
+    With `max_norm` every gradient is clipped to this length.
+    """
+    points = [nn.Parameter(torch.tensor(start, dtype=torch.float64)) for _ in rates]
+    groups = [{"params": [point], "lr": rate} for point, rate in zip(points, rates, strict=True)]
+    rule = OPTIMIZERS[optimizer](groups, lr=0.0)  # each group has its own
+    passed = [torch.stack(points).detach()]
     for _ in range(PATH_STEPS):
         rule.zero_grad()
-        surface(*point).backward()
-        if max_norm:
-            nn.utils.clip_grad_norm_([point], max_norm)
+        surface(*torch.stack(points).T).sum().backward()  # no point knows of another
+        for point in points if max_norm else ():
+            nn.utils.clip_grad_norm_(point, max_norm)
         rule.step()
-        points.append(tuple(point.tolist()))
-    return points
+        passed.append(torch.stack(points).detach())
+    return torch.stack(passed)
 
 
 def best_walk(name, optimizer, max_norm=None):
-    """Of a walk for each of PATH_RATES, that which ends lowest and never leaves what is drawn: its rate, its points."""
+    """Of the walks at PATH_RATES, that which ends lowest and never leaves what is drawn: its rate, its points."""
     surface, start, limits = SURFACES[name]
-    best = math.inf, None, None
-    for rate in PATH_RATES:
-        points = walk(surface, start, optimizer, rate, max_norm)
-        if all(low <= z <= high for point in points for z, (low, high) in zip(point, limits, strict=True)):
-            best = min(best, (surface(*torch.tensor(points[-1])).item(), rate, points))
-    return best[1:]
+    points = walks(surface, start, optimizer, PATH_RATES, max_norm)
+    low, high = torch.tensor(limits, dtype=torch.float64).T
+    inside = ((low <= points) & (points <= high)).all(dim=2).all(dim=0)
+    height = surface(*points[-1].T).float()  # of heights that are equal to seven digits the lowest rate counts
+    best = torch.where(inside, height, math.inf).argmin()
+    return PATH_RATES[best], points[:, best]
 
 
 def paths():
@@ -89,24 +95,21 @@ def paths():
 
     Each at its own best rate, and SGD without clipping also at the best rate with it.
     """
-    found = [
-        (name, optimizer, *best_walk(name, optimizer)) for name in ("ravine", "saddle") for optimizer in OPTIMIZERS
-    ]
-    rate, points = best_walk("cliff", "sgd", MAX_NORM)
-    found.append(("cliff", "sgd, clipped", rate, points))
-    found.append(("cliff", "sgd, same rate", rate, walk(*SURFACES["cliff"][:2], "sgd", rate)))
+    over = product(("ravine", "saddle"), OPTIMIZERS)
+    found = [(surface, optimizer, *best_walk(surface, optimizer)) for surface, optimizer in over]
+    rate, clipped = best_walk("cliff", "sgd", MAX_NORM)
+    found.append(("cliff", "sgd, clipped", rate, clipped))
+    found.append(("cliff", "sgd, same rate", rate, walks(*SURFACES["cliff"][:2], "sgd", [rate])[:, 0]))
     found.append(("cliff", "sgd, own rate", *best_walk("cliff", "sgd")))
     return found
 
 
-def accuracy_at(optimizer, rate, seed, config):
+def accuracy_at(optimizer, rate, seed, input_length, updates):
     """Held-out accuracy, 0 to 1, of part 1's vanilla RNN on one-hot palindromes; None if it diverged."""
-    flags = (
-        f"--model_type RNN --input_dim 10 --device cpu --input_length {config.input_length} --patience 0 --train_steps "
-    )
-    flags += f"{config.train_steps} --eval_every {config.train_steps} --optimizer {optimizer} --seed {seed}"
+    run = {"optimizer": optimizer, "learning_rate": rate, "seed": seed, "train_steps": updates, "eval_every": updates}
+    config = train.settings(input_dim=10, input_length=input_length, patience=0, device="cpu", **run)
     try:
-        return train(build_parser().parse_args([*flags.split(), "--learning_rate", str(rate)]), show=False)["accuracy"]
+        return train.train(config, train.build_model(config), train.build_training_set(config), show=False)["accuracy"]
     except DivergedError:
         return None
 
@@ -116,28 +119,30 @@ def main(argv=None):
     parser.add_argument("--input_length", type=whole_number(1, 10_000), default=10, help="digits to read")
     parser.add_argument("--train_steps", type=whole_number(1, 10**9), default=500, help="updates of every run")
     parser.add_argument("--seeds", type=whole_number(1, 1_000), default=5, help="seeds 0, 1, … of every setting")
-    parser.add_argument("--output_dir", default=str(ROOT / "results/part1"), help="folder for the CSV files")
+    parser.add_argument("--output_dir", default=str(ROOT / "results/part1"), help="folder for the two tables")
     config = parser.parse_args(argv)
-    prepare_process()
+    length, updates = config.input_length, config.train_steps
+    runs = list(product(OPTIMIZERS, RATES, range(config.seeds)))
     try:
         folder = Path(config.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        lines = ["surface,path,rate,step,x,y"]
-        for surface, name, rate, points in paths():
-            lines += [f'{surface},"{name}",{rate:.4g},{step},{x:.5g},{y:.5g}' for step, (x, y) in enumerate(points)]
-        write_atomically(folder / "optimizer_paths.csv", "\n".join(lines) + "\n")
+        train.prepare_process()
+        rows = [
+            (surface, path, f"{rate:.4g}", step, f"{x:.5g}", f"{y:.5g}")
+            for surface, path, rate, points in paths()
+            for step, (x, y) in enumerate(points.tolist())
+        ]
+        write_table(folder / "optimizer_paths.csv", ("surface", "path", "rate", "step", "x", "y"), rows)
 
-        lines = ["input_length,updates,optimizer,learning_rate,seed,accuracy"]  # no accuracy: diverged
-        setting = f"{config.input_length},{config.train_steps}"
-        with Progress(len(OPTIMIZERS) * len(RATES) * config.seeds, unit="run") as progress:
-            for optimizer in OPTIMIZERS:
-                for rate in RATES:
-                    for seed in range(config.seeds):
-                        accuracy = accuracy_at(optimizer, rate, seed, config)
-                        accuracy = "" if accuracy is None else f"{accuracy:.4f}"
-                        lines.append(f"{setting},{optimizer},{rate:.4g},{seed},{accuracy}")
-                        progress.advance(f"{optimizer}, rate {rate:.2g}")
-        write_atomically(folder / "optimizers.csv", "\n".join(lines) + "\n")
+        rows = []
+        with Progress(len(runs), unit="run") as progress:
+            for optimizer, rate, seed in runs:
+                accuracy = accuracy_at(optimizer, rate, seed, length, updates)
+                accuracy = None if accuracy is None else f"{accuracy:.4f}"  # an empty field: diverged
+                rows.append((length, updates, optimizer, f"{rate:.4g}", seed, accuracy))
+                progress.advance(f"{optimizer}, rate {rate:.2g}")
+        columns = ("input_length", "updates", "optimizer", "learning_rate", "seed", "accuracy")
+        write_table(folder / "optimizers.csv", columns, rows)
     except (ValueError, OSError) as error:
         parser.error(error)
 

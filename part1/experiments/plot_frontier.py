@@ -2,7 +2,7 @@
 
 python part1/experiments/plot_frontier.py
 
-A seed is solved if its held-out palindromes leave 95 % certainty of an accuracy of 99.9 % or more (part1/experiments/frontier.py).
+A seed is solved if its held-out palindromes leave 95 % certainty of an accuracy of 99.9 % or more (see frontier.py).
 """
 
 import sys
@@ -11,11 +11,10 @@ from pathlib import Path
 if not __package__:  # run as `python part1/experiments/plot_frontier.py`: import from the checkout, not from there
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from common.arguments import Parser
-from common.figures import BLUE, SKY, VERMILION, new_figure, save_figure
-from part1.experiments.frontier import MEMORIES, Row, frontier, read_rows
+from common.figures import BLUE, SKY, VERMILION, in_house_style, new_figure
+from part1.experiments.frontier import MEMORIES, frontier, read_rows
+from part1.experiments.plotting import markdown, plot
 
-ROOT = Path(__file__).resolve().parents[2]
 INPUTS = {10: "one-hot digits", 1: "raw digits"}
 STYLES = {
     "LSTM": {"color": BLUE, "edgecolor": "white"},
@@ -29,11 +28,10 @@ HEADINGS = {
 }
 
 
-def _range(values, form="{:,.0f}"):
-    values = [value for value in values if value is not None]
-    if not values:
-        return "–"
-    low, high = form.format(min(values)), form.format(max(values))
+def low_to_high(values, form):
+    """Those of the values that are known, lowest and highest, each in the format `form`."""
+    values = [value for value in values if value is not None] or [None]
+    low, high = ("–" if value is None else f"{value:{form}}" for value in (min(values), max(values)))
     return low if low == high else f"{low} to {high}"
 
 
@@ -42,61 +40,49 @@ def table(rows):
 
     Updates, CPU time and the accuracies at longer lengths are those of the seeds that solved the length.
     """
-    lines = [
-        "| memory | cell | first weights, training | input | longest length solved | longest tried | seeds | updates "
-        "| CPU s | accuracy at 2 × | at 10 × |",
-        "|---" * 11 + "|",
-    ]
+    lines = []
     for row in sorted(rows, key=lambda row: (MEMORIES.index(row.memory), row)):
-        length, longest = frontier(rows[row]), max(rows[row])
-        cells = [row.memory, row.cell, row.way, INPUTS[row.input_dim]]
-        if length is None:
-            cells += ["none", f"{longest:,}"] + ["–"] * 5
-        else:
+        length, longest = frontier(rows[row]), f"{max(rows[row]):,}"
+        of_length = ["none", longest] + ["–"] * 5
+        if length is not None:
             seeds = rows[row][length].values()
             points = [point for point in seeds if point.solved]
-            cells += [
-                f"{length:,}",
-                f"{longest:,}",
-                f"{len(points)} of {len(seeds)}",
-                _range(point.updates for point in points),
-                _range(point.cpu_seconds for point in points),
-                *(_range((point.beyond.get(n * length) for point in points), "{:.3f}") for n in (2, 10)),
-            ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+            cost = (low_to_high([getattr(p, name) for p in points], ",.0f") for name in ("updates", "cpu_seconds"))
+            beyond = (low_to_high([p.beyond.get(n * length) for p in points], ".3f") for n in (2, 10))
+            of_length = [f"{length:,}", longest, f"{len(points)} of {len(seeds)}", *cost, *beyond]
+        lines.append((row.memory, row.cell, row.way, INPUTS[row.input_dim], *of_length))
+    columns = ("memory", "cell", "first weights, training", "input", "longest length solved", "longest tried")
+    return markdown((*columns, "seeds", "updates", "CPU s", "accuracy at 2 ×", "at 10 ×"), lines)
 
 
+@in_house_style
 def figure(rows):
     """A bar per way of training, both inputs beside each other, as long as the longest length solved; log scale."""
     best = {}  # {row without its input: longest length solved with either input}
     for row in rows:
         way = row._replace(input_dim=None)
         best[way] = max(best.get(way, 1), frontier(rows[row]) or 1)
-    lines = []  # from the bottom up: the ways of one kind of memory, then its heading
+    lines = []  # (label, row) from the bottom up: the ways of one kind of memory, then its heading, which has no row
     for memory in reversed(MEMORIES):
         ways = sorted((way for way in best if way.memory == memory), key=lambda way: (best[way], way[:3]))
-        lines += [*ways, *([HEADINGS[memory]] if ways else [])]
+        lines += [(f"{way.cell}, {way.way}", way) for way in ways]
+        lines += [(HEADINGS[memory], None)] if ways else []
 
     inputs = [dim for dim in INPUTS if any(dim == row.input_dim for row in rows)]
     fig, axes = new_figure(1, len(inputs), width=9.5, height=1.2 + 0.25 * len(lines), sharey=True, squeeze=False)
     for ax, dim in zip(axes[0], inputs, strict=True):
-        for y, way in enumerate(lines):
-            if isinstance(way, Row):
+        for y, (_, way) in enumerate(lines):
+            if way:
                 _draw_bar(ax, y, way, rows.get(way._replace(input_dim=dim)))
             else:
                 ax.axhline(y + 0.5, color="0.6", lw=0.6)
-        ax.set_xscale("log")
+        ax.set(xscale="log", xlim=(1, 60_000), ylim=(-0.6, len(lines) - 0.4))
+        ax.set(title=INPUTS[dim], xlabel="digits to read; + is the longest tried")
         ax.xaxis.set_major_formatter("{x:,.0f}")
-        ax.set_xlim(1, 60_000)
-        ax.set_ylim(-0.6, len(lines) - 0.4)
-        ax.set_title(INPUTS[dim])
-        ax.set_xlabel("digits to read; + is the longest tried")
         ax.grid(axis="y", visible=False)
-    labels = [f"{way.cell}, {way.way}" if isinstance(way, Row) else way for way in lines]
-    ticks = axes[0, 0].set_yticks(range(len(lines)), labels, fontsize=8)
-    for tick, way in zip(ticks, lines, strict=True):
-        tick.label1.set_fontweight("normal" if isinstance(way, Row) else "bold")
+    ticks = axes[0, 0].set_yticks(range(len(lines)), [label for label, _ in lines], fontsize=8)
+    for tick, (_, way) in zip(ticks, lines, strict=True):
+        tick.label1.set_fontweight("normal" if way else "bold")
 
     learned = {way: length for way, length in best.items() if way.memory == "learned"}
     plain = max((length for way, length in learned.items() if "curriculum" not in way.way), default=1)
@@ -124,24 +110,16 @@ def _draw_bar(ax, y, way, at_length):
     ax.annotate(note, (1.08 * (length or 1), y), fontsize=7, va="center")
 
 
-def main(argv=None):
-    parser = Parser(__doc__.split("\n")[0])
-    results = ROOT / "results"
-    folders = [str(results / "part1/memory"), str(results / "part1/sweep")]
-    parser.add_argument("--sweep_dir", nargs="+", default=folders, help="folders of the points; an earlier one wins")
-    parser.add_argument("--runs_dir", default=str(results / "part2/runs"), help="folder of part 2's runs")
-    parser.add_argument("--reservoir", default=str(results / "part1/reservoir.csv"), help="table of part1/experiments/reservoir.py")
-    parser.add_argument("--output_dir", default=str(results / "part1"), help="folder for frontier.png")
-    config = parser.parse_args(argv)
-    try:
-        rows = read_rows(config.sweep_dir, config.runs_dir, config.reservoir)
-        folder = Path(config.output_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        save_figure(figure(rows), folder / "frontier.png")
-    except (ValueError, OSError) as error:
-        parser.error(error)
-    print(table(rows))
+def figures(sweep_folders, runs_folder, reservoir_csv):
+    rows = read_rows(sweep_folders, runs_folder, reservoir_csv)
+    return {"frontier": figure(rows)}, table(rows)
 
 
 if __name__ == "__main__":
-    main()
+    plot(
+        __doc__,
+        figures,
+        sweep_dir=(["part1/memory", "part1/sweep"], "folders of sweeps; an earlier one wins"),
+        runs_dir=("part2/runs", "folder of part 2's runs"),
+        reservoir=("part1/reservoir.csv", "table of part1/experiments/reservoir.py"),
+    )

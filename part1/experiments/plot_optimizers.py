@@ -1,25 +1,22 @@
-"""Draw how SGD, momentum, RMSProp and Adam compare, from the CSV files of part1/experiments/optimizers.py.
+"""Draw how SGD, momentum, RMSProp and Adam compare, from the tables of optimizers.py.
 
 python part1/experiments/plot_optimizers.py
 """
 
-import statistics
 import sys
-from collections import defaultdict
 from pathlib import Path
+from statistics import median
 
 if not __package__:  # run as `python part1/experiments/plot_optimizers.py`: import from the checkout, not from there
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-import numpy as np
 import torch
 
-from common.arguments import Parser
-from common.figures import BLUE, GREEN, ORANGE, VERMILION, new_figure, save_figure
-from common.table import read_table
+from common.figures import BLUE, GREEN, ORANGE, VERMILION, in_house_style, new_figure
+from common.files import read_table
 from part1.experiments.optimizers import SURFACES
+from part1.experiments.plotting import grouped, markdown, plot, spread
 
-ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = "part1/experiments/optimizers.py"
 GOOD = 0.99
 STYLES = {
@@ -42,25 +39,22 @@ TITLES = {
 def read_accuracies(path):
     """(digits to read, updates), {optimizer: {learning rate: [accuracy of each seed, sorted]}}, runs that diverged.
 
-    A run that diverged counts as chance, 0.1. Raises ValueError or OSError, as `read_paths` does.
+    A run that diverged counts as chance, 0.1. Raises ValueError or OSError as `read_table` does; so does `read_paths`.
     """
-    found, diverged = defaultdict(lambda: defaultdict(list)), 0
     numbers = {"input_length": int, "updates": int, "learning_rate": float}
     rows = read_table(path, {**numbers, "optimizer": str, "accuracy": str}, SCRIPT)
-    for row in rows:
-        found[row["optimizer"]][row["learning_rate"]].append(float(row["accuracy"] or 0.1))
-        diverged += row["accuracy"] == ""
-    accuracies = {name: {rate: sorted(values) for rate, values in rates.items()} for name, rates in found.items()}
+    accuracies = {
+        name: {rate: sorted(float(row["accuracy"] or 0.1) for row in seeds) for rate, seeds in rates.items()}
+        for name, rates in grouped(rows, "optimizer", "learning_rate").items()
+    }
+    diverged = sum(row["accuracy"] == "" for row in rows)
     return (rows[0]["input_length"], rows[0]["updates"]), accuracies, diverged
 
 
 def read_paths(path):
-    """{surface: {path: (learning rate, [(x, y)])}}."""
-    found = defaultdict(dict)
-    for row in read_table(path, {"surface": str, "path": str, "rate": float, "x": float, "y": float}, SCRIPT):
-        _, points = found[row["surface"]].setdefault(row["path"], (row["rate"], []))
-        points.append((row["x"], row["y"]))
-    return found
+    """{surface: {path: [row of each step, a dict]}}."""
+    columns = {"surface": str, "path": str, "rate": float, "x": float, "y": float}
+    return grouped(read_table(path, columns, SCRIPT), "surface", "path")
 
 
 def good_rates(rates):
@@ -70,9 +64,10 @@ def good_rates(rates):
 
 def best_rate(rates):
     """The learning rate with the highest median accuracy over the seeds, then the highest lowest one."""
-    return max(rates, key=lambda rate: (statistics.median(rates[rate]), rates[rate][0]))
+    return max(rates, key=lambda rate: (median(rates[rate]), rates[rate][0]))
 
 
+@in_house_style
 def accuracy_figure(setting, accuracies):
     """Accuracy against the learning rate, a panel per optimizer: median of the seeds, and a dot for each."""
     fig, axes = new_figure(1, len(accuracies), width=11.5, height=3.6, sharey=True)
@@ -82,14 +77,12 @@ def accuracy_figure(setting, accuracies):
         for rate in at:
             dots = [100 * a for a in rates[rate]]
             ax.plot([rate] * len(dots), dots, "o", color=colour, ms=4, alpha=0.5, mew=0, clip_on=False)
-        ax.plot(at, [100 * statistics.median(rates[rate]) for rate in at], line, color=colour, marker=marker)
+        ax.plot(at, [100 * median(rates[rate]) for rate in at], line, color=colour, marker=marker)
         ax.axhline(10, color="0.3", lw=0.8, ls=(0, (1, 2)))
-        ax.set_xscale("log")
-        ax.set_ylim(0, 103)
-        ax.set_xlabel("learning rate")
         good = [f"{rate:.2g}" for rate in good_rates(rates)] or ["no rate"]
         good = ", ".join(good) if len(good) < 3 else f"{len(good)} rates"  # more would not fit
-        ax.set_title(f"{label}: best {best_rate(rates):.2g}\n99 % on every seed: {good}")
+        title = f"{label}: best {best_rate(rates):.2g}\n99 % on every seed: {good}"
+        ax.set(xscale="log", ylim=(0, 103), xlabel="learning rate", title=title)
     axes[0].set_ylabel("accuracy on held-out palindromes (%)")
     axes[0].annotate("chance", (at[0], 10), xytext=(0, 3), textcoords="offset points", fontsize=7)
     count = {name: len(good_rates(rates)) for name, rates in accuracies.items()}
@@ -110,28 +103,28 @@ def path_measure(surface, points):
     return f"{SURFACES[surface][0](*torch.tensor(points[-1], dtype=torch.float64)).item():.2g}"
 
 
+@in_house_style
 def paths_figure(paths):
     """Contours of the three surfaces, and the way that each rule takes over them."""
     fig, axes = new_figure(1, 3, width=12, height=5.6)
     for ax, (surface, ways) in zip(axes, paths.items(), strict=True):
         function, start, (xs, ys) = SURFACES[surface]
         title, measure = TITLES[surface]
-        x, y = np.meshgrid(np.linspace(*xs, 200), np.linspace(*ys, 200))
-        z = function(torch.from_numpy(x), torch.from_numpy(y)).numpy()
-        levels = np.quantile(z, np.linspace(0, 1, 16)) if surface != "cliff" else np.linspace(0, 0.5, 16)
-        ax.contourf(x, y, z, levels=np.unique(levels), cmap="Greys", alpha=0.5)
-        for name, (rate, points) in ways.items():
+        x, y = torch.meshgrid(*(torch.linspace(*ends, 200, dtype=torch.float64) for ends in (xs, ys)), indexing="xy")
+        z, share = function(x, y), torch.linspace(0, 1, 16, dtype=torch.float64)
+        levels = share / 2 if surface == "cliff" else z.quantile(share).unique()
+        ax.contourf(x, y, z, levels=levels, cmap="Greys", alpha=0.5)
+        for name, rows in ways.items():
             label, colour, line, marker = STYLES[name]
-            px, py = zip(*points, strict=True)
-            label = f"{label} at {rate:.2g}: {path_measure(surface, points)}"
-            ax.plot(px, py, line, color=colour, marker=marker, ms=3.5, lw=1.3, markevery=3, label=label)
+            points = [(row["x"], row["y"]) for row in rows]
+            label = f"{label} at {rows[0]['rate']:.2g}: {path_measure(surface, points)}"
+            look = {"color": colour, "marker": marker, "ms": 3.5, "lw": 1.3, "markevery": 3}
+            ax.plot(*zip(*points, strict=True), line, label=label, **look)
         ax.plot(*start, "k*", ms=10)
-        ax.set_xlim(*xs)
-        ax.set_ylim(*ys)
         ax.grid(visible=False)
         ax.set_title(title, fontsize=9)
-        ax.set_xlabel("weight w" if surface == "cliff" else "x")
-        ax.set_ylabel("bias b" if surface == "cliff" else "y")
+        xlabel, ylabel = ("weight w", "bias b") if surface == "cliff" else "xy"
+        ax.set(xlim=xs, ylim=ys, xlabel=xlabel, ylabel=ylabel)
         ax.legend(title=f"rule at learning rate: {measure}", loc="upper center", bbox_to_anchor=(0.5, -0.13))
     fig.suptitle(
         f"{len(points) - 1} updates from the star (dark is high)\n"
@@ -142,31 +135,23 @@ def paths_figure(paths):
     return fig
 
 
-def main(argv=None):
-    parser = Parser(__doc__.split("\n")[0])
-    parser.add_argument("--csv_dir", default=str(ROOT / "results/part1"), help="folder of the two tables")
-    parser.add_argument("--output_dir", default=str(ROOT / "results/part1"), help="folder for the two figures")
-    config = parser.parse_args(argv)
-    try:
-        setting, accuracies, diverged = read_accuracies(Path(config.csv_dir) / "optimizers.csv")
-        paths = read_paths(Path(config.csv_dir) / "optimizer_paths.csv")
-        folder = Path(config.output_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        save_figure(accuracy_figure(setting, accuracies), folder / "optimizers.png")
-        save_figure(paths_figure(paths), folder / "optimizer_paths.png")
-    except (ValueError, KeyError, OSError) as error:
-        parser.error(error)
-    print(f"{setting[0]} digits to read, {setting[1]} updates; runs that diverged: {diverged}\n")
-    print("| optimizer | best rate | accuracy there, median (lowest to highest) | rates with 99 % on every seed |")
-    print("|---|---|---|---|")
+def table(setting, accuracies, diverged):
+    """What each optimizer reaches, in Markdown, and how many runs diverged."""
+    rows = []
     for name, rates in accuracies.items():
-        best = best_rate(rates)
-        values = rates[best]
-        print(
-            f"| {STYLES[name][0]} | {best:.2g} | {statistics.median(values):.4f} ({values[0]:.4f} to {values[-1]:.4f}) "
-            f"| {', '.join(f'{rate:.2g}' for rate in good_rates(rates)) or 'none'} |"
-        )
+        best, good = best_rate(rates), ", ".join(f"{rate:.2g}" for rate in good_rates(rates))
+        rows.append((STYLES[name][0], f"{best:.2g}", spread(rates[best], ".4f"), good or "none"))
+    columns = ("optimizer", "best rate", "accuracy there, median (lowest to highest)", "rates with 99 % on every seed")
+    heading = f"{setting[0]} digits to read, {setting[1]} updates; runs that diverged: {diverged}"
+    return f"{heading}\n\n{markdown(columns, rows)}"
+
+
+def figures(folder):
+    setting, accuracies, diverged = read_accuracies(folder / "optimizers.csv")
+    paths = read_paths(folder / "optimizer_paths.csv")
+    drawn = {"optimizers": accuracy_figure(setting, accuracies), "optimizer_paths": paths_figure(paths)}
+    return drawn, table(setting, accuracies, diverged)
 
 
 if __name__ == "__main__":
-    main()
+    plot(__doc__, figures, csv_dir=("part1", "folder of the two tables"))

@@ -7,9 +7,9 @@ Beside them two predictors that only count: one sees the last digits read, as an
 Prints the table, accuracy on held-out palindromes, and writes reservoir.csv.
 """
 
-import statistics
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
+from itertools import product
 from pathlib import Path
 
 if not __package__:  # run as `python part1/experiments/reservoir.py`: import from the checkout, not from there
@@ -19,41 +19,37 @@ import torch
 import torch.nn.functional as F
 
 from common.arguments import Parser, whole_number
-from common.files import write_atomically
+from common.files import write_table
 from common.progress import Progress
 from part1.dataset import PalindromeDataset, encode
-from part1.lstm import LSTM
-from part1.vanilla_rnn import VanillaRNN
+from part1.experiments.plotting import grouped, markdown, spread
+from part1.train import build_model, settings
 
 ROOT = Path(__file__).resolve().parents[2]
-# The digits counted: column of the first, and of the one behind the last. The last 3 include the first where T - 1 ≤ 3.
-COUNTS = {"counts, last 3 digits": (-3, None), "counts, first digit": (0, 1)}
-CELLS = {
-    "RNN, default": (VanillaRNN, "default"),
-    "RNN, orthogonal": (VanillaRNN, "orthogonal"),
-    "RNN, identity": (VanillaRNN, "identity"),
-    "RNN, latch (engineered)": (VanillaRNN, "latch"),
-    "LSTM, default": (LSTM, "default"),
-    "LSTM, chrono": (LSTM, "chrono"),
-}
+# The digits counted, the last 3 or the first. Where T - 1 ≤ 3 the last 3 include the first.
+COUNTS = {"counts, last 3 digits": slice(-3, None), "counts, first digit": slice(0, 1)}
+LATCH = "RNN, latch (engineered)"
+CELLS = ("RNN, default", "RNN, orthogonal", "RNN, identity", LATCH, "LSTM, default", "LSTM, chrono")
+COLUMNS = ("weights", "input_dim", "input_length", "seed", "accuracy", "palindromes")
 
 
 def count_predictor(digits, target, new_digits):
-    """Predict targets (N',) of new_digits (N', n) by the most frequent one behind the same n digits (N, n); an unseen
-    context gets 0. No other predictor of these digits is better on what was counted.
+    """Predict targets (N',) of new_digits (N', n) by the most frequent one after the same n digits (N, n).
+
+    An unseen context gets 0. No other predictor of these digits is better on what was counted.
     """
-    counts = defaultdict(lambda: [0] * 10)
+    counts = defaultdict(Counter)
     for context, digit in zip(map(tuple, digits.tolist()), target.tolist(), strict=True):
         counts[context][digit] += 1
-    most_frequent = {context: count.index(max(count)) for context, count in counts.items()}
+    most_frequent = {context: max(sorted(count), key=count.get) for context, count in counts.items()}
     return torch.tensor([most_frequent.get(context, 0) for context in map(tuple, new_digits.tolist())])
 
 
 @torch.no_grad()
-def last_states(model, digits, input_dim, part=500):
-    """h_T of palindromes' digits (N, T - 1), with a 1 behind it for the bias: (N, H + 1), float64."""
-    h = [model(encode(d, input_dim), return_states=True)[1] for d in digits.split(part)]
-    h = torch.cat([(states[0] if isinstance(states, tuple) else states)[:, -1] for states in h])
+def last_states(model, digits, input_dim, chunk=500):
+    """h_T of palindromes' digits (N, T - 1), and a 1 for the bias: (N, H + 1), float64."""
+    states = [model(encode(some, input_dim), return_states=True)[1] for some in digits.split(chunk)]
+    h = torch.cat([(s[0] if isinstance(s, tuple) else s)[:, -1] for s in states])
     return F.pad(h.double(), (0, 1), value=1.0)
 
 
@@ -67,17 +63,16 @@ def readout_predictor(h, target, new_h):
     return (new_h @ W).argmax(dim=1)
 
 
-def accuracy(name, length, input_dim, seed, num_hidden, palindromes, held_out):
+def accuracy(name, input_dim, length, seed, num_hidden, palindromes, held_out):
     """Held-out accuracy, 0 to 1, of a row of the table, on palindromes with `length` digits to read."""
     digits, target = PalindromeDataset(length + 1, seed).batch(palindromes)
     new_digits, new_target = PalindromeDataset(length + 1, seed, held_out=True).batch(held_out)
     if name in COUNTS:
-        seen = slice(*COUNTS[name])
-        predicted = count_predictor(digits[:, seen], target, new_digits[:, seen])
+        predicted = count_predictor(digits[:, COUNTS[name]], target, new_digits[:, COUNTS[name]])
     else:
-        torch.manual_seed(seed)
-        cell, init = CELLS[name]
-        model = cell(input_dim, num_hidden, 10, init, max_length=max(3, length))  # chrono bridges at least 3 steps
+        cell, init = name.removesuffix(" (engineered)").split(", ")
+        sizes = {"input_dim": input_dim, "input_length": max(3, length), "num_hidden": num_hidden}  # 3: for chrono
+        model = build_model(settings(model_type=cell, init=init, seed=seed, **sizes))
         h, new_h = (last_states(model, d, input_dim) for d in (digits, new_digits))
         predicted = readout_predictor(h, target, new_h)
     return (predicted == new_target).double().mean().item()
@@ -85,17 +80,13 @@ def accuracy(name, length, input_dim, seed, num_hidden, palindromes, held_out):
 
 def table(rows, lengths):
     """Markdown: median (lowest to highest) accuracy in % over the seeds, a row per weights and input."""
-    lines = [
-        f"| only the readout is trained | input | {' | '.join(map(str, lengths))} |",
-        "|---" * (2 + len(lengths)) + "|",
-    ]
-    for name, input_dim in dict.fromkeys((name, input_dim) for name, input_dim, *_ in rows):
-        cells = []
-        for length in lengths:
-            values = sorted(100 * row[-1] for row in rows if row[:3] == (name, input_dim, length))
-            cells.append(f"{statistics.median(values):.1f} ({values[0]:.1f} to {values[-1]:.1f})")
-        lines.append(f"| {name} | {'raw' if input_dim == 1 else 'one-hot'} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    rows = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+    lines = []
+    for name, inputs in grouped(rows, "weights", "input_dim", "input_length").items():
+        for dim, at_length in inputs.items():
+            cells = (spread([100 * float(row["accuracy"]) for row in at_length[length]], ".1f") for length in lengths)
+            lines.append((name, "raw" if dim == 1 else "one-hot", *cells))
+    return markdown(("only the readout is trained", "input", *lengths), lines)
 
 
 def main(argv=None):
@@ -109,32 +100,22 @@ def main(argv=None):
     parser.add_argument("--palindromes", type=whole_number(10, 10**6), default=5_000, help="to train the readout on")
     parser.add_argument("--held_out", type=whole_number(1, 10**6), default=3_000, help="palindromes to test it on")
     parser.add_argument("--output_dir", default=str(ROOT / "results/part1"), help="folder for reservoir.csv")
-    config = parser.parse_args(argv)
-    torch.set_num_threads(1)
+    flags = parser.parse_args(argv)
+    points = list(product((*COUNTS, *CELLS), flags.input_dim, flags.input_length, range(flags.seeds)))
     rows = []
     try:
-        folder = Path(config.output_dir)
+        folder = Path(flags.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        points = [
-            (name, input_dim, length, seed)
-            for name in (*COUNTS, *CELLS)
-            for input_dim in config.input_dim
-            for length in config.input_length
-            for seed in range(config.seeds)
-        ]
+        torch.set_num_threads(1)
         with Progress(len(points), unit="point") as progress:
-            for name, input_dim, length, seed in points:
-                sizes = config.num_hidden, config.palindromes, config.held_out
-                rows.append((name, input_dim, length, seed, accuracy(name, length, input_dim, seed, *sizes)))
-                progress.advance(f"{name}, length {length}")
-        lines = ["weights,input_dim,input_length,seed,accuracy,palindromes"]
-        lines += [
-            f'"{name}",{dim},{length},{seed},{value:.4f},{config.held_out}' for name, dim, length, seed, value in rows
-        ]
-        write_atomically(folder / "reservoir.csv", "\n".join(lines) + "\n")
+            for point in points:
+                right = accuracy(*point, flags.num_hidden, flags.palindromes, flags.held_out)
+                rows.append((*point, f"{right:.4f}", flags.held_out))
+                progress.advance("{}, input {}, length {}".format(*point))
+        write_table(folder / "reservoir.csv", COLUMNS, rows)
     except (ValueError, OSError) as error:
         parser.error(error)
-    print(table(rows, config.input_length))
+    print(table(rows, flags.input_length))
 
 
 if __name__ == "__main__":
