@@ -1,13 +1,18 @@
-"""How the project's pictures look: for reading, in colour, in grey, and without a screen."""
+"""How the project's pictures and tables look, and the scripts that make them: for reading, without a screen."""
 
 import functools
 import io
+import statistics
+from pathlib import Path
 
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from common.arguments import Parser
 from common.files import write_atomically
+
+RESULTS = Path(__file__).resolve().parents[1] / "results"
 
 # Okabe & Ito (2008): told apart with any colour vision; the order alternates dark and light for readers in grey.
 BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"
@@ -56,3 +61,53 @@ def save_figure(figure, path):
     kind = str(path).rsplit(".", 1)[-1]
     figure.savefig(buffer, format=kind, metadata={"CreationDate": None} if kind == "pdf" else {"Software": None})
     write_atomically(path, buffer.getvalue())
+
+
+def grouped(rows, *columns):
+    """{value of the first of `columns`: {value of the second: … [row]}} of rows, dicts, in their order."""
+    if not columns:
+        return rows
+    groups = {}
+    for row in rows:
+        groups.setdefault(row[columns[0]], []).append(row)
+    return {value: grouped(those, *columns[1:]) for value, those in groups.items()}
+
+
+def spread(values, form):
+    """ "median (lowest to highest)", each in the format `form`."""
+    median, low, high = (f"{value:{form}}" for value in (statistics.median(values), min(values), max(values)))
+    return f"{median} ({low} to {high})"
+
+
+def markdown(columns, rows):
+    """A Markdown table: names of its columns, and rows, a sequence of values each."""
+    lines = ["| " + " | ".join(map(str, row)) + " |" for row in [columns, *rows]]
+    return "\n".join([lines[0], "|---" * len(columns) + "|", *lines[1:]])
+
+
+def plot_script(doc, draw, part, argv=None, **inputs):
+    """Be a plot script: save the figures that `draw` gives, and print its text.
+
+    Args:
+        doc: the script's docstring.
+        draw: takes the value of each input, a Path or a list of them; returns {name: figure} and a text.
+        part: folder below results/ into which the figures go unless --output_dir names another.
+        inputs: {flag: (default, a path below results/ or a list of them, help)}.
+
+    Bad input is one line, before anything is written.
+    """
+    parser = Parser(doc.split("\n")[0])
+    for flag, (default, words) in inputs.items():
+        several = isinstance(default, list)
+        default = [str(RESULTS / path) for path in default] if several else str(RESULTS / default)
+        parser.add_argument(f"--{flag}", type=Path, default=default, nargs="+" if several else None, help=words)
+    parser.add_argument("--output_dir", type=Path, default=str(RESULTS / part), help="folder for the figures")
+    config = parser.parse_args(argv)
+    try:
+        figures, text = draw(*(getattr(config, flag) for flag in inputs))
+        config.output_dir.mkdir(parents=True, exist_ok=True)
+        for name, figure in figures.items():
+            save_figure(figure, config.output_dir / f"{name}.png")
+    except (ValueError, KeyError, OSError) as error:
+        parser.error(error)
+    print(text)

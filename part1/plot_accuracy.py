@@ -12,12 +12,22 @@ from pathlib import Path
 if not __package__:  # run as `python part1/plot_accuracy.py`: import from the checkout, not from part1/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from common.arguments import Parser
-from common.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, in_house_style, new_figure, save_figure
+from common.figures import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    in_house_style,
+    markdown,
+    new_figure,
+    plot_script,
+    spread,
+)  # fmt: skip
 from part1.sweep import read_points
 from part1.train import CONVERGED
 
-ROOT = Path(__file__).resolve().parents[1]
 INPUTS = {1: "raw digits", 10: "one-hot digits"}
 # (cell, init, learning rate): label, colour, marker, line. The first two are the defaults.
 CURVES = {
@@ -107,49 +117,36 @@ def figure(points, curves, title):
 
 def table(points):
     """The numbers behind the figures, a Markdown table: a row per curve, input and length."""
-    lines = [
-        "| cell | init | rate | input | T | seeds solved | accuracy, median (lowest to highest) | updates, median "
-        "| CPU s, median |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    order = [*CURVES, *sorted({curve for curve, _, _ in points} - CURVES.keys())]
+    order, rows = [*CURVES, *sorted({curve for curve, _, _ in points} - CURVES.keys())], []
     for (curve, dim, T), results in sorted(points.items(), key=lambda item: (order.index(item[0][0]), *item[0][1:])):
         values = accuracies(results)
         steps, seconds = (
             statistics.median([result[name] for result in results if name in result] or [math.nan])
             for name in ("steps", "cpu_seconds")
         )
-        lines.append(
-            f"| {curve[0]} | {curve[1]} | {curve[2]:g} | {INPUTS[dim]} | {T} "
-            f"| {sum(v >= CONVERGED for v in values)} of {len(values)} "
-            f"| {statistics.median(values):.4f} ({values[0]:.4f} to {values[-1]:.4f}) | {steps:.0f} | {seconds:.0f} |"
-        )
-    return "\n".join(lines)
+        solved = f"{sum(v >= CONVERGED for v in values)} of {len(values)}"
+        setting = (*curve[:2], f"{curve[2]:g}", INPUTS[dim], T)
+        rows.append((*setting, solved, spread(values, ".4f"), f"{steps:.0f}", f"{seconds:.0f}"))
+    numbers = ("accuracy, median (lowest to highest)", "updates, median", "CPU s, median")
+    return markdown(("cell", "init", "rate", "input", "T", "seeds solved", *numbers), rows)
 
 
-def main(argv=None):
-    parser = Parser(__doc__.split("\n")[0])
-    default = [str(ROOT / "results/part1/sweep")]
-    parser.add_argument("--sweep_dir", nargs="+", default=default, help="folders of the points; an earlier one wins")
-    parser.add_argument("--output_dir", default=str(ROOT / "results/part1"), help="folder for the two figures")
-    config = parser.parse_args(argv)
-    figures = {
+def figures(sweep_dirs):
+    points = read_curves(sweep_dirs)
+    found = {curve for curve, _, _ in points}
+    for cell, init, rate in sorted(found - CURVES.keys()):
+        print(f"in the table only, as it has no curve: {cell}, {init}, rate {rate:g}", file=sys.stderr)
+    shown = {
         "accuracy": (DEFAULTS, "How long a palindrome's first digit is remembered, at the default settings"),
         "accuracy_inits": (OTHERS, "First weights decide: the same task from others, and with other learning rates"),
     }
-    try:
-        points = read_curves(config.sweep_dir)
-        found = {curve for curve, _, _ in points}
-        for cell, init, rate in sorted(found - CURVES.keys()):
-            print(f"in the table only, as it has no curve: {cell}, {init}, rate {rate:g}", file=sys.stderr)
-        folder = Path(config.output_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, (curves, title) in figures.items():
-            if curves := [curve for curve in curves if curve in found]:
-                save_figure(figure(points, curves, title), folder / f"{name}.png")
-    except (ValueError, OSError) as error:
-        parser.error(error)
-    print(table(points))
+    drawn = {name: ([curve for curve in curves if curve in found], title) for name, (curves, title) in shown.items()}
+    return {name: figure(points, *what) for name, what in drawn.items() if what[0]}, table(points)
+
+
+def main(argv=None):
+    sweeps = ["part1/sweep"], "folders of sweeps' points; an earlier one wins"
+    plot_script(__doc__, figures, "part1", argv, sweep_dir=sweeps)
 
 
 if __name__ == "__main__":

@@ -14,11 +14,9 @@ if not __package__:  # run as `python part2/plot_training.py`: import from the c
 
 from matplotlib.ticker import NullFormatter
 
-from common.arguments import Parser
-from common.figures import BLUE, GREEN, VERMILION, in_house_style, new_figure, save_figure
+from common.figures import BLUE, GREEN, VERMILION, in_house_style, markdown, new_figure, plot_script
 from common.run_folder import read_metrics, read_runs
 
-ROOT = Path(__file__).resolve().parents[1]
 GOOD = 0.99  # the held-out accuracy that the figure's titles and the tables give the updates to
 GATED = ("time-gated", BLUE, "-")
 PLAIN = ("plain", VERMILION, "--")
@@ -111,37 +109,23 @@ def figure(runs):
 
 def table(runs):
     """The numbers of all runs, Markdown: a row per setting, the seeds in order."""
-    lines = [
-        "| run | seeds | accuracy at the end, each seed | mean ± sd | updates to 99 %, each seed | CPU s, median |",
-        "|---|---|---|---|---|---|",
-    ]
+    rows = []
     for name, seeds in sorted(runs.items()):
         accuracy = [100 * run["accuracy"] for run in seeds]
-        spread = f" ± {statistics.stdev(accuracy):.2f}" if len(seeds) > 1 else ""
+        mean = f"{statistics.mean(accuracy):.2f}" + (f" ± {statistics.stdev(accuracy):.2f}" if len(seeds) > 1 else "")
         reached = [steps_to(run, GOOD) for run in seeds]
-        lines.append(
-            f"| {name} | {', '.join(str(run['seed']) for run in seeds)} "
-            f"| {', '.join(f'{a:.2f}' for a in accuracy)} | {statistics.mean(accuracy):.2f}{spread} "
-            f"| {', '.join('never' if math.isinf(steps) else f'{steps:,}' for steps in reached)} "
-            f"| {statistics.median(run['cpu_seconds'] for run in seeds):.0f} |"
-        )
-    return "\n".join(lines)
+        updates = ("never" if math.isinf(steps) else f"{steps:,}" for steps in reached)
+        seconds = statistics.median(run["cpu_seconds"] for run in seeds)
+        each = ([str(run["seed"]) for run in seeds], [f"{a:.2f}" for a in accuracy])
+        rows.append((name, *map(", ".join, each), mean, ", ".join(updates), f"{seconds:.0f}"))
+    columns = ("accuracy at the end, each seed", "mean ± sd", "updates to 99 %, each seed", "CPU s, median")
+    return markdown(("run", "seeds", *columns), rows)
 
 
-def main(argv=None):
-    parser = Parser(__doc__.split("\n")[0])
-    parser.add_argument("--runs_dir", default=str(ROOT / "results/part2/runs"), help="folder of the runs or tables")
-    parser.add_argument("--output_dir", default=str(ROOT / "results/part2"), help="folder for training.png")
-    config = parser.parse_args(argv)
-    try:
-        runs = by_setting(config.runs_dir)
-        folder = Path(config.output_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        save_figure(figure(runs), folder / "training.png")
-    except (ValueError, OSError) as error:
-        parser.error(error)
-    print(table(runs))
+def figures(path):
+    runs = by_setting(path)
+    return {"training": figure(runs)}, table(runs)
 
 
 if __name__ == "__main__":
-    main()
+    plot_script(__doc__, figures, "part2", runs_dir=("part2/runs", "folder of the runs or their tables"))

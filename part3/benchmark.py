@@ -1,4 +1,4 @@
-"""How fast are training, batches and drawing? Each beside the plain way, in one process, taken in turn.
+"""How fast are training, batches and drawing? Each beside the plain way, taken in turn, as a user gets it.
 
 python part3/benchmark.py --json benchmark.json
 
@@ -11,14 +11,13 @@ median over the rounds of one round's ratio, with its quartiles.
   through a DataLoader, here in the main process.
 - draw: `part3/sampling.py`, of b texts at once; plain: the loop that calls `nn.LSTM` once per character.
 
-All of it is measured twice: with freed memory going back to the system at once, and, with `.kept` behind the key, with
-freed memory kept, as part3/train.py keeps it. A process that leaves glibc alone lies between the two.
+All of it is measured twice, in fresh processes: as Python starts, and, with `.kept` after the key, with freed memory
+kept, as part3/train.py keeps it (`common.device.keep_freed_memory`).
 """
 
 import json
 import statistics
 import sys
-from argparse import Namespace
 from functools import partial
 from pathlib import Path
 
@@ -32,20 +31,21 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from common.arguments import Parser, new_file, whole_number
-from common.device import choose_device, describe
+from common.device import choose_device, describe, in_fresh_process, in_turn, quartiles_of_ratio
 from common.files import write_atomically
-from common.memory import keep_freed_memory, return_freed_memory
 from common.progress import Progress
-from common.timing import in_turn, quartiles_of_ratio
 from part3.dataset import RandomSentences, TextDataset, read_text
 from part3.model import TextGenerationModel
 from part3.optimizer import build_optimizer
 from part3.sampling import Writer, write
+from part3.train import settings, update
+from part3.trained import build_model
 
 ROOT = Path(__file__).resolve().parents[1]
-BATCH_SIZE, SEQ_LENGTH, EMBEDDING_DIM = 64, 30, 64
-UPDATE_RULE = Namespace(optimizer="adam", learning_rate=2e-3)
+DEFAULTS = settings()
+BATCH_SIZE, SEQ_LENGTH, EMBEDDING_DIM = DEFAULTS.batch_size, DEFAULTS.seq_length, DEFAULTS.embedding_dim
 DRAWN_HIDDEN = (128, 256, 512)
+STATES = {"": False, ".kept": True}  # what follows the keys: whether freed memory is kept
 
 
 class BareModel(nn.Module):
@@ -80,30 +80,22 @@ class CourseDataset(Dataset):
 
 def training_functions(text, dataset, device):
     """{name: function} of a step of ours, a bare one, a batch of ours and one of the course's."""
-    ours = TextGenerationModel(dataset.vocab_size, embedding_dim=EMBEDDING_DIM).to(device)
-    bare = BareModel(dataset.vocab_size, 128).to(device)
     sampler = RandomSentences(dataset, BATCH_SIZE, device=device)
-    inputs, targets, _ = sampler.batch()
     loader = iter(DataLoader(CourseDataset(text, SEQ_LENGTH), BATCH_SIZE, shuffle=True))
+    V = dataset.vocab_size
+    models = {"bare": BareModel(V, DEFAULTS.lstm_num_hidden), "step": build_model(V, vars(DEFAULTS))}
+    optimizers = {name: build_optimizer(model.to(device), DEFAULTS, device) for name, model in models.items()}
+    lying_there = sampler.batch()
 
-    def update(model, optimizer, inputs, targets):
-        logits, _ = model(inputs)
+    def step(name, batch):
+        inputs, targets, _ = batch
+        logits, _ = models[name](inputs)
         loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        loss.item()
-        optimizer.step()
+        update(models[name], optimizers[name], loss, DEFAULTS.max_norm)
 
-    def step():
-        inputs, targets, _ = sampler.batch()
-        update(ours, optimizer_of_ours, inputs, targets)
-
-    optimizer_of_ours = build_optimizer(ours, UPDATE_RULE, device)
-    optimizer_of_bare = build_optimizer(bare, UPDATE_RULE, device)
     return {
-        "bare": lambda: update(bare, optimizer_of_bare, inputs, targets),
-        "step": step,
+        "bare": lambda: step("bare", lying_there),
+        "step": lambda: step("step", sampler.batch()),
         "batch": sampler.batch,
         "course_batch": lambda: next(loader),
     }
@@ -121,19 +113,15 @@ def plain_loop(model, num_texts, length):
 def drawing_functions(vocab_size, num_hidden, length):
     """{(way, number of texts): function} that draws `length` characters for each text, on the CPU."""
     bare = BareModel(vocab_size, num_hidden)
-    weights = TextGenerationModel(vocab_size, num_hidden, embedding_dim=EMBEDDING_DIM).state_dict()
-    writers = {num_texts: Writer(weights, num_texts) for num_texts in (1, 64)}
+    writer = Writer(TextGenerationModel(vocab_size, num_hidden, embedding_dim=EMBEDDING_DIM).state_dict())
     rng = np.random.default_rng(0)
 
     def draw(num_texts):
-        for _ in write(writers[num_texts], [0], length, rng):
+        for _ in write(writer, [0], length, rng, num_texts):
             pass
 
-    return {
-        (way, num_texts): partial(function, num_texts)
-        for num_texts in (1, 64)
-        for way, function in (("plain", lambda num_texts: plain_loop(bare, num_texts, length)), ("draw", draw))
-    }
+    ways = {"plain": lambda num_texts: plain_loop(bare, num_texts, length), "draw": draw}
+    return {(way, n): partial(function, n) for n in (1, 64) for way, function in ways.items()}
 
 
 def read(config):
@@ -147,28 +135,33 @@ def read(config):
     return text, TextDataset(config.txt_file, SEQ_LENGTH)
 
 
-def measure(config, text, dataset, device, progress):
-    """Quartiles, {key: (low, median, high)}: ms of a step or batch, characters per second, and ratios."""
-    measured = {}
-    functions = training_functions(text, dataset, device)
-    seconds = in_turn(functions, config.rounds, device, progress.advance)
-    for name, values in seconds.items():
-        measured[f"{name}_ms"] = [1000 * value for value in statistics.quantiles(values, n=4)]
+def measure_training(config):
+    """Quartiles, {key: (low, median, high)}: ms of a step or batch, and ratios."""
+    torch.manual_seed(0)
+    device = choose_device(config.device)
+    seconds = in_turn(training_functions(*read(config), device), config.rounds, device)
+    measured = {
+        f"{name}_ms": [1000 * value for value in statistics.quantiles(values, n=4)] for name, values in seconds.items()
+    }
     for name, base in (("step", "bare"), ("batch", "step"), ("course_batch", "step")):
         measured[f"{name}_over_{base}"] = quartiles_of_ratio(seconds[name], seconds[base])
+    return measured
 
-    for H in DRAWN_HIDDEN:
-        functions = drawing_functions(dataset.vocab_size, H, config.length)
-        seconds = in_turn(functions, config.rounds, torch.device("cpu"), progress.advance)
-        for (way, num_texts), values in seconds.items():
-            speeds = [num_texts * config.length / value for value in reversed(statistics.quantiles(values, n=4))]
-            measured[f"{way}_per_second.h{H}.b{num_texts}"] = speeds
-        plain, draw = seconds["plain", 1], seconds["draw", 1]
-        measured[f"draw_speedup.h{H}.b1"] = quartiles_of_ratio(plain, draw)
-        # A character of 64 texts at once beside one of the plain loop over one text, and over 64.
-        draw = [value / 64 for value in seconds["draw", 64]]
-        measured[f"draw_speedup.h{H}.b64"] = quartiles_of_ratio(plain, draw)
-        measured[f"draw_speedup_over_plain_b64.h{H}"] = quartiles_of_ratio(seconds["plain", 64], seconds["draw", 64])
+
+def measure_drawing(config, vocab_size, H):
+    """Quartiles, {key: (low, median, high)}: characters per second with H units a layer, and ratios."""
+    torch.manual_seed(0)
+    functions = drawing_functions(vocab_size, H, config.length)
+    seconds = in_turn(functions, config.rounds, torch.device("cpu"))
+    measured = {}
+    for (way, num_texts), values in seconds.items():
+        speeds = [num_texts * config.length / value for value in reversed(statistics.quantiles(values, n=4))]
+        measured[f"{way}_per_second.h{H}.b{num_texts}"] = speeds
+    # A character of one text beside the plain loop's; one of 64 texts at once beside the loop over one, and over 64.
+    of_64 = [value / 64 for value in seconds["draw", 64]]
+    measured[f"draw_speedup.h{H}.b1"] = quartiles_of_ratio(seconds["plain", 1], seconds["draw", 1])
+    measured[f"draw_speedup.h{H}.b64"] = quartiles_of_ratio(seconds["plain", 1], of_64)
+    measured[f"draw_speedup_over_plain_b64.h{H}"] = quartiles_of_ratio(seconds["plain", 64], seconds["draw", 64])
     return measured
 
 
@@ -187,25 +180,23 @@ def main(argv=None):
     config = parser.parse_args(argv)
     try:
         device = choose_device(config.device)
-        text, dataset = read(config)
+        _, dataset = read(config)
     except (ValueError, OSError) as error:
         parser.error(error)
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-
     measured = {}
-    with Progress(2 * (config.rounds + 2) * (1 + len(DRAWN_HIDDEN)), unit="round") as progress:
-        for manner, suffix in ((return_freed_memory, ""), (keep_freed_memory, ".kept")):
-            manner()
-            for key, quartiles in measure(config, text, dataset, device, progress).items():
-                measured[key + suffix] = quartiles
+    processes = [(measure_training, config), *((measure_drawing, config, dataset.vocab_size, H) for H in DRAWN_HIDDEN)]
+    with Progress(len(STATES) * len(processes), unit="process") as progress:
+        for state, keep_memory in STATES.items():
+            for function, *args in processes:
+                quartiles = in_fresh_process(function, *args, keep_memory=keep_memory)
+                measured |= {key + state: values for key, values in quartiles.items()}
+                progress.advance()
     print(f"torch {torch.__version__}, {describe(device)}, 2 layers, batch {BATCH_SIZE}, T {SEQ_LENGTH}")
     for key, (low, median, high) in measured.items():
         print(f"{key:<38} {median:12.4g}  ({low:.4g} to {high:.4g})")
     if config.json:
-        write_atomically(
-            config.json, json.dumps({k: float(f"{v[1]:.4g}") for k, v in measured.items()}, indent=1) + "\n"
-        )
+        medians = {key: float(f"{median:.4g}") for key, (_, median, _) in measured.items()}
+        write_atomically(config.json, json.dumps(medians, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ with its quartiles.
 - cpu_speedup: the CPU time of the one process over that of the rank that took most, exchange included: what the speedup
   comes to when every rank has a core to itself and never waits.
 - bytes_per_step: what a rank gives to be added up in an update: the gradient, as DistributedDataParallel hands it over,
-  the loss, and the word on going on.
+  the loss, and whether training ends.
 """
 
 import json
@@ -28,24 +28,24 @@ if not __package__:  # run as `python part3/benchmark_ranks.py`: import from the
 
 import torch
 import torch.nn.functional as F
-from torch import nn
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
 
 from common.arguments import Parser, new_file, whole_number
-from part3.ranks import Ranks
+from common.device import keep_freed_memory, quartiles_of_ratio
 from common.files import write_atomically
-from common.memory import keep_freed_memory
 from common.progress import Progress
-from common.timing import quartiles_of_ratio
+from common.training import check_finite
 from part3.dataset import RandomSentences, TextDataset
 from part3.model import TextGenerationModel
 from part3.optimizer import OPTIMIZERS
+from part3.ranks import Ranks
+from part3.train import update
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def compute(config, environment, pipe):
-    """A rank: for each True from the pipe make `config.steps` updates, send (wall, CPU) seconds; then the bytes."""
+    """A rank: for each True from the pipe make `config.steps` updates, send (wall, CPU) seconds; at last the bytes."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     keep_freed_memory()
@@ -55,7 +55,7 @@ def compute(config, environment, pipe):
     dataset = TextDataset(config.txt_file, config.seq_length)
     sampler = RandomSentences(dataset, config.batch_size)
     model = TextGenerationModel(dataset.vocab_size, config.lstm_num_hidden)
-    predict = ranks.share(model)
+    predict = ranks.wrap(model)
     optimizer = OPTIMIZERS["adam"](model.parameters(), 2e-3)
     sent = 0
 
@@ -67,17 +67,14 @@ def compute(config, environment, pipe):
     if ranks.size > 1:
         predict.register_comm_hook(None, count)
 
-    def update():
+    def step():
         nonlocal sent
-        ranks.highest(False, 0)
+        ranks.all_reduce_max(False, 0)
         inputs, targets, _ = sampler.batch()
-        logits, _ = predict(ranks.part(inputs))
-        loss = F.cross_entropy(logits.flatten(0, 1), ranks.part(targets).flatten())
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        ranks.mean(loss).item()
-        optimizer.step()
+        logits, _ = predict(ranks.shard(inputs))
+        loss = F.cross_entropy(logits.flatten(0, 1), ranks.shard(targets).flatten())
+        grad_norm = update(model, optimizer, loss, max_norm=5.0)
+        check_finite(model, updates, ranks.all_reduce_mean(loss).item(), grad_norm)
         if ranks.size > 1:
             sent += 3 * 8  # two whole numbers, and the loss in float64
 
@@ -85,7 +82,7 @@ def compute(config, environment, pipe):
     while pipe.recv():
         start = time.perf_counter(), time.process_time()
         for _ in range(config.steps):
-            update()
+            step()
         updates += config.steps
         pipe.send((time.perf_counter() - start[0], time.process_time() - start[1]))
     pipe.send(sent / updates)
@@ -116,23 +113,23 @@ def processes(config, size):
             process.join()
 
 
-def ask(pipes, go_on):
-    """Send `go_on` to the ranks; returns their answers."""
+def ask(pipes, another_round):
+    """Ask the ranks for another round, or, False, for the bytes sent; returns their answers."""
     for pipe in pipes:
-        pipe.send(go_on)
+        pipe.send(another_round)
     return [pipe.recv() for pipe in pipes]
 
 
 def build_parser():
     parser = Parser(__doc__.split("\n")[0])
     parser.add_argument("--txt_file", default=ROOT / "assets/book.txt", help="text whose windows are drawn")
-    parser.add_argument("--ranks", type=whole_number(2, 1024), default=2, help="processes beside the one")
+    parser.add_argument("--ranks", type=whole_number(2, 1024), default=2, help="processes that are compared with one")
     parser.add_argument("--lstm_num_hidden", type=whole_number(1, 10_000), default=128, help="units of a layer")
     parser.add_argument(
-        "--batch_size", type=whole_number(1, 1_000_000), default=64, help="windows a step, of all ranks"
+        "--batch_size", type=whole_number(1, 1_000_000), default=64, help="windows per update, of all ranks"
     )
     parser.add_argument("--seq_length", type=whole_number(1, 100_000), default=30, help="characters of a window, T")
-    parser.add_argument("--steps", type=whole_number(1, 10**6), default=20, help="updates a round")
+    parser.add_argument("--steps", type=whole_number(1, 10**6), default=20, help="updates per round")
     parser.add_argument("--rounds", type=whole_number(3, 100_000), default=20, help="times that each side is timed")
     parser.add_argument("--json", type=new_file, metavar="FILE", help="write the medians there")
     return parser
@@ -149,15 +146,15 @@ def main(argv=None):
         parser.error(error)
 
     seconds = {"one": [], "several": [], "one_cpu": [], "several_cpu": []}
-    with processes(config, 1) as alone, processes(config, config.ranks) as together:
+    with processes(config, 1) as one, processes(config, config.ranks) as several:
         with Progress(config.rounds + 1, unit="round") as progress:
             for _ in range(config.rounds + 1):
-                for name, pipes in (("one", alone), ("several", together)):
+                for name, pipes in (("one", one), ("several", several)):
                     wall, cpu = zip(*ask(pipes, True), strict=True)
                     seconds[name].append(max(wall))
                     seconds[f"{name}_cpu"].append(max(cpu))
                 progress.advance()
-        sent = max(ask(together, False))
+        sent = max(ask(several, False))
     seconds = {name: values[1:] for name, values in seconds.items()}  # the first round fills the caches
     measured = {}
     for ranks, name in ((1, "one"), (config.ranks, "several")):

@@ -8,11 +8,9 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-POOL = 2**17  # characters of random windows drawn at once
-
 
 class TextDataset(Dataset):
-    """A text file as ids of its characters: the first part for training, the last part held out.
+    """A text file as ids of its characters: first the training part, then the held-out part.
 
     Item i is the window that starts at character i of the training part: inputs (T,) and targets (T,), the inputs one
     character on, both int64. The vocabulary is sorted, so the same text gives the same ids in every process.
@@ -43,9 +41,7 @@ class TextDataset(Dataset):
         self.vocab_size = len(self.characters)
         self.seq_length = seq_length
 
-        cut = len(ids) - round(val_fraction * len(ids))
-        ids = torch.from_numpy(ids)
-        self.training, self.held_out = ids[:cut], ids[cut:]
+        self.training, self.held_out = split(torch.from_numpy(ids), val_fraction)
         if len(self.training) < seq_length + 1 or (val_fraction > 0 and len(self.held_out) < 2):
             raise ValueError(
                 f"{filename} has {len(ids)} characters, {len(self.training)} of them for training and "
@@ -78,39 +74,28 @@ class RandomSentences:
         self.starts = len(dataset)
         self.offsets = torch.arange(dataset.seq_length + 1, device=device)
         self.batch_size = batch_size
-        self.batches_in_pool = max(1, POOL // (batch_size * len(self.offsets)))
         self.rng = np.random.default_rng(seed)
-        self._fill_pool()
 
     def batch(self):
-        if self._used == self.batches_in_pool:
-            self._fill_pool()
-        windows = self._pool[self._used]  # (B, T + 1)
-        self._used += 1
+        starts = torch.from_numpy(self.rng.integers(self.starts, size=(self.batch_size, 1)))
+        windows = self.ids[starts.to(self.ids.device) + self.offsets].long()  # (B, T + 1)
         return windows[:, :-1], windows[:, 1:], False
 
     def state_dict(self):
-        """Plain values: where the pool's random numbers began, and what was used of it."""
-        return {"rng": self._rng_before_pool, "used": self._used}
+        return {"rng": self.rng.bit_generator.state}
 
     def load_state_dict(self, state):
         self.rng.bit_generator.state = state["rng"]
-        self._fill_pool()
-        self._used = state["used"]
-
-    def _fill_pool(self):
-        """Draw many batches in one go: Python's overhead is then paid once."""
-        self._rng_before_pool = self.rng.bit_generator.state
-        starts = self.rng.integers(self.starts, size=(self.batches_in_pool, self.batch_size, 1))
-        self._pool, self._used = self.ids[torch.from_numpy(starts).to(self.ids.device) + self.offsets].long(), 0
+        for _ in range(state.get("used", 0)):  # an older checkpoint: so many batches have been drawn since "rng"
+            self.batch()
 
 
 class ParallelStreams:
-    """Batches whose rows go on where the batch before ended: truncated backpropagation through time.
+    """Batches whose rows begin where those of the batch before ended: truncated backpropagation through time.
 
     The text, closed to a ring, is read by B readers at equal distances, T characters a batch. `batch()` gives inputs
     (B, T), targets (B, T), and whether the state of the batch before is to be carried: True but for the start of a
-    round, when the readers have reached each other's beginnings and begin anew from places drawn at random. The text
+    round, when the readers have reached each other's beginnings and start again from places drawn at random. The text
     lies on `device`, and the batches are made there.
 
     Raises ValueError if B readers have less than T characters each.
@@ -152,6 +137,12 @@ class ParallelStreams:
         self.position, self.shift = 0, shift
 
 
+def split(text, val_fraction):
+    """The training part of a text, a str or ids (N,), and the held-out part at its end: so large a share of it."""
+    cut = len(text) - round(val_fraction * len(text))
+    return text[:cut], text[cut:]
+
+
 def read_text(filename, encoding="utf-8"):
     """The text of a file: no byte-order mark, every line end a newline. Raises as TextDataset says."""
     path = Path(filename)
@@ -170,6 +161,17 @@ def read_text(filename, encoding="utf-8"):
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def read_input(filename, encoding="utf-8"):
+    """As `read_text`, but "-" is standard input."""
+    if filename != "-":
+        return read_text(filename, encoding)
+    try:
+        with open(0, encoding=encoding, closefd=False) as file:
+            return file.read().removeprefix("\ufeff")
+    except (UnicodeDecodeError, LookupError) as error:
+        raise ValueError(f"standard input: {error}; try another --encoding") from error
+
+
 def encode(text, characters, unknown="refuse"):
     """Ids (N,) int64 of a text's characters in a sorted vocabulary, a str.
 
@@ -182,7 +184,7 @@ def encode(text, characters, unknown="refuse"):
         place = int(known.argmin())
         raise ValueError(
             f"the character {text[place]!r} (place {place}) does not occur in the training text; "
-            f"--unknown skip goes on without such characters"
+            f"--unknown skip leaves such characters out"
         )
     return torch.from_numpy(ids[known])
 

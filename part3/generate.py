@@ -12,8 +12,8 @@ if not __package__:  # run as `python part3/generate.py`: import from the checko
 import numpy as np
 
 from common.arguments import Parser, number_between, whole_number
-from common.pipe import reader_may_leave
-from part3.dataset import encode, read_text
+from common.files import ignore_broken_pipe
+from part3.dataset import encode, read_input
 from part3.sampling import Writer, write
 from part3.trained import BOOK, Trained
 
@@ -22,24 +22,32 @@ def build_parser():
     parser = Parser(__doc__.split("\n")[0])
     parser.add_argument("--checkpoint", default=BOOK, help="best.pt or checkpoint.pt of a run, or the run's folder")
     prompt = parser.add_mutually_exclusive_group()
-    prompt.add_argument("--prompt", nargs="+", help="how texts begin, one or more; none: with a random character")
+    prompt.add_argument("--prompt", nargs="+", help="how texts begin, one or more; None: a random character")
     prompt.add_argument("--prompt_file", help="a file with the beginning, - for standard input")
-    parser.add_argument("--unknown", choices=("refuse", "skip"), default="refuse", help="unknown prompt characters")
+    parser.add_argument(
+        "--unknown", choices=("refuse", "skip"), default="refuse", help="what to do with unknown characters"
+    )
     parser.add_argument("--length", type=whole_number(1, 10**9), default=500, help="characters to write")
     parser.add_argument(
-        "--temperature", nargs="+", type=number_between(0, 1e9, low_too=True), default=[1.0], help="0: greedy"
+        "--temperature",
+        nargs="+",
+        type=number_between(0, 1e9, include_low=True),
+        default=[1.0],
+        help="0: greedy, 1: the model's own distribution",
     )
     parser.add_argument("--top_k", type=whole_number(1, 10**9), help="draw among the k likeliest characters only")
-    parser.add_argument("--top_p", type=number_between(0, 1, high_too=True), help="... among those that hold p")
+    parser.add_argument(
+        "--top_p", type=number_between(0, 1, include_high=True), help="draw among the fewest likeliest that hold p"
+    )
     parser.add_argument("--num_samples", type=whole_number(1, 100_000), default=1, help="texts per temperature")
-    parser.add_argument("--seed", type=whole_number(0, 2**63 - 1), default=0, help="of the draws")
+    parser.add_argument("--seed", type=whole_number(0, 2**63 - 1), default=0, help="seed of the draws")
     return parser
 
 
 def read_prompts(config, characters):
     """Ids (N ≥ 1,) of each prompt. Raises ValueError for an empty one or an unknown character, OSError."""
     if config.prompt_file:
-        texts = [sys.stdin.read() if config.prompt_file == "-" else read_text(config.prompt_file)]
+        texts = [read_input(config.prompt_file)]
     elif config.prompt:
         texts = config.prompt
     else:
@@ -52,8 +60,8 @@ def read_prompts(config, characters):
 
 def write_texts(config, trained, prompt, temperature, rng):
     """Print the texts of one prompt: one as it is written, character by character, several one after the other."""
-    writer, characters = Writer(trained.weights, config.num_samples), trained.characters
-    steps = write(writer, prompt, config.length, rng, temperature=temperature, top_k=config.top_k, top_p=config.top_p)
+    characters, how = trained.characters, {"temperature": temperature, "top_k": config.top_k, "top_p": config.top_p}
+    steps = write(Writer(trained.weights), prompt, config.length, rng, config.num_samples, **how)
     begin = "".join(characters[i] for i in prompt)
     if config.num_samples == 1:
         print(begin, end="", flush=True)
@@ -78,7 +86,7 @@ def main(argv=None):
     sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a character
     rng = np.random.default_rng(config.seed)
     try:
-        with reader_may_leave():
+        with ignore_broken_pipe():
             for temperature in config.temperature:
                 for n, prompt in enumerate(prompts, start=1):
                     if len(config.temperature) > 1 or len(prompts) > 1:

@@ -34,13 +34,13 @@ class TextGenerationModel(nn.Module):
         self.output = nn.Linear(lstm_num_hidden, vocabulary_size)
 
     def forward(self, ids, state=None):
-        """Logits (B, T, V) for ids (B, T), and the state behind them, (h, c), each (L, B, H); from `state` or zeros."""
+        """Logits (B, T, V) for ids (B, T), and the state after them, (h, c), each (L, B, H); from `state` or zeros."""
         x = self.embedding(ids)  # (B, T, E)
         states = [None] * len(self.layers) if state is None else zip(*state, strict=True)
-        behind = []
+        states_after = []
         for layer, before in zip(self.layers, states, strict=True):
             x, after = layer(x, None if before is None else (before[0][None], before[1][None]))  # (B, T, H)
             x = self.dropout(x)
-            behind.append(after)
-        h, c = (torch.cat(part) for part in zip(*behind, strict=True))
+            states_after.append(after)
+        h, c = (torch.cat(of_layers) for of_layers in zip(*states_after, strict=True))
         return self.output(x), (h, c)

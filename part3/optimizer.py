@@ -18,7 +18,7 @@ def learning_rate_at(step, config):
 def build_optimizer(model, config, device, saved=None):
     """The optimizer of the settings, fused into one kernel on CUDA where torch has that; `saved` is its state, or None.
 
-    A checkpoint made on another device says how the update was made there; it is made here as this device does it.
+    A checkpoint holds how the device computed that made it; from here on it is computed as this device does.
     """
     fused = {"fused": True} if device.type == "cuda" and config.optimizer != "rmsprop" else {}
     optimizer = OPTIMIZERS[config.optimizer](model.parameters(), lr=config.learning_rate, **fused)

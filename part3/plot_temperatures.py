@@ -11,11 +11,9 @@ from pathlib import Path
 if not __package__:  # run as `python part3/plot_temperatures.py`: import from the checkout, not from part3/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from common.arguments import Parser
-from common.figures import BLUE, GREEN, VERMILION, new_figure, save_figure
-from common.table import read_table
+from common.figures import BLUE, GREEN, VERMILION, in_house_style, markdown, new_figure, plot_script, spread
+from common.files import read_table
 
-ROOT = Path(__file__).resolve().parents[1]
 MEASURES = {
     "known_words": ("words that stand in the book", BLUE, "o-"),
     "repeated": ("20-grams that the text has had before", VERMILION, "s--"),
@@ -32,6 +30,7 @@ def read_shares(path):
     return shares
 
 
+@in_house_style
 def figure(shares):
     """A line per measure against the temperature: median of the seeds, band from the lowest to the highest."""
     fig, ax = new_figure(width=6.4, height=3.4)
@@ -53,25 +52,16 @@ def figure(shares):
     return fig
 
 
-def main(argv=None):
-    parser = Parser(__doc__.split("\n")[0])
-    parser.add_argument("--csv", default=str(ROOT / "results/part3/temperatures.csv"), help="the table")
-    parser.add_argument("--output_dir", default=str(ROOT / "results/part3"), help="folder for temperatures.png")
-    config = parser.parse_args(argv)
-    try:
-        shares = read_shares(config.csv)
-        folder = Path(config.output_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        save_figure(figure(shares), folder / "temperatures.png")
-    except (ValueError, OSError) as error:
-        parser.error(error)
-    print("| temperature | " + " | ".join(label for label, *_ in MEASURES.values()) + " |\n|---|---|---|---|")
-    for t in sorted(shares["copied"]):
-        cells = [sorted(100 * share for share in shares[name][t]) for name in MEASURES]
-        print(
-            f"| {t:g} | " + " | ".join(f"{statistics.median(c):.1f} ({c[0]:.1f} to {c[-1]:.1f})" for c in cells) + " |"
-        )
+def figures(path):
+    shares = read_shares(path)
+    rows = [
+        (f"{t:g}", *(spread([100 * share for share in shares[name][t]], ".1f") for name in MEASURES))
+        for t in sorted(shares["copied"])
+    ]
+    return {"temperatures": figure(shares)}, markdown(
+        ("temperature", *(label for label, *_ in MEASURES.values())), rows
+    )
 
 
 if __name__ == "__main__":
-    main()
+    plot_script(__doc__, figures, "part3", csv=("part3/temperatures.csv", "the table"))

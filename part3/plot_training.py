@@ -1,9 +1,8 @@
 """Draw training and held-out loss against updates and CPU time, and print the table of where the runs ended.
 
-python part3/plot_training.py results/part3/book_* --output results/part3/book.png
+python part3/plot_training.py results/part3/runs --name book --output results/part3/book.png
 """
 
-import json
 import math
 import re
 import statistics
@@ -17,42 +16,57 @@ if not __package__:  # run as `python part3/plot_training.py`: import from the c
 from matplotlib.ticker import LogLocator
 
 from common.arguments import Parser, positive_number
-from common.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILION, new_figure, save_figure
-from common.table import read_table
+from common.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILION, in_house_style, new_figure, save_figure
+from common.files import read_table
+from common.run_folder import METRICS, read_metrics, read_runs
 
-# What tells part 3's metrics from the other parts' is heldout_bpc; a row that was cut off lacks wall_seconds.
-COLUMNS = ("step", "train_loss", "heldout_loss", "heldout_bpc", "cpu_seconds", "wall_seconds")
-RESULT = ("steps", "heldout_loss", "heldout_loss_blocks", "cpu_seconds")
+# Only part 3's metrics have heldout_bpc, and a row that was cut off lacks wall_seconds.
+COLUMNS = dict.fromkeys(("step", "train_loss", "heldout_loss", "heldout_bpc", "cpu_seconds", "wall_seconds"), float)
+RESULT = {"steps", "heldout_loss", "heldout_loss_blocks", "cpu_seconds"}
 LOOKS = ((BLUE, "-"), (VERMILION, "--"), (GREEN, "-."), (PURPLE, ":"), (ORANGE, (0, (5, 1, 1, 1, 1, 1))))
 
 
-def read_runs(folders):
-    """{name: [rows of each run]} of run folders; runs whose names differ in `_seedN` alone share a name.
+def read_curves(paths, prefixes=("",)):
+    """{name: [run of each seed]} of the runs at `paths` whose names begin with one of `prefixes`.
 
-    Rows are dicts of numbers, a row per evaluation. Raises ValueError for a folder that holds no run of part 3 or no
-    held-out losses, OSError.
+    A path is what `common.run_folder.read_runs` takes, or the folder of a run that has not ended. Runs whose names
+    differ in `_seedN` alone share a name. A run is a dict: "run", its name; "rows", a dict of numbers for each
+    evaluation; and its settings and results, if it has ended. Raises ValueError for what is no run of part 3 or has no
+    held-out losses, and if no name begins so; OSError.
     """
-    runs = defaultdict(list)
-    for folder in sorted(map(Path, folders)):
-        rows = read_table(folder / "metrics.csv", dict.fromkeys(COLUMNS, float), "part3/train.py")
-        if not all(math.isfinite(row["heldout_loss"]) for row in rows):
-            raise ValueError(f"{folder}: metrics.csv holds no held-out losses")
-        runs[re.sub(r"_seed\d+$", "", folder.name)].append(rows)
-    return runs
+    curves = defaultdict(list)
+    for path in sorted(map(Path, paths)):
+        if (path / "config.json").exists() and not (path / "result.json").exists():
+            runs, metrics = {path.name: {}}, {path.name: read_table(path / METRICS, COLUMNS, "part3/train.py")}
+        else:
+            runs, metrics = read_runs(path), read_metrics(path, COLUMNS)
+        for name, run in runs.items():
+            if not name.startswith(tuple(prefixes)):
+                continue
+            rows = metrics.get(name, [])
+            if not rows or not all(math.isfinite(row["heldout_loss"]) for row in rows):
+                raise ValueError(f"{path}: {name} has no held-out losses")
+            if run and not RESULT <= run.keys():
+                raise ValueError(f"{path}: {name} has not the results of part3/train.py")
+            curves[re.sub(r"_seed\d+$", "", name)].append({"run": name, "rows": rows, **run})
+    if not curves:
+        raise ValueError(f"no run's name begins with {' or '.join(prefixes)}")
+    return dict(sorted(curves.items()))
 
 
 def across_seeds(runs, column):
     """x, lowest, mean and highest `column` at each evaluation that all runs have, x being mean minutes and updates."""
-    for rows in zip(*runs, strict=False):
+    for rows in zip(*(run["rows"] for run in runs), strict=False):
         values = [row[column] for row in rows]
         minutes = statistics.fmean(row["cpu_seconds"] for row in rows) / 60
         yield rows[0]["step"], minutes, min(values), statistics.fmean(values), max(values)
 
 
-def figure(runs, references):
+@in_house_style
+def figure(curves, references):
     """Loss against updates (left) and CPU time (right): held out thick, training thin, best points as stars."""
     fig, axes = new_figure(1, 2, sharey=True, height=4.4)
-    for (name, seeds), (colour, line) in zip(runs.items(), LOOKS, strict=False):
+    for (name, seeds), (colour, line) in zip(curves.items(), LOOKS, strict=False):
         label = f"{name.replace('_', ' ')} ({len(seeds)} seed{'s' * (len(seeds) > 1)})"
         for column, width, dash, alpha in (("heldout_loss", 1.8, line, 1), ("train_loss", 0.8, line, 0.55)):
             steps, minutes, low, mean, high = zip(*across_seeds(seeds, column), strict=True)
@@ -61,8 +75,8 @@ def figure(runs, references):
                 ax.plot(x, mean, dash, color=colour, lw=width, alpha=alpha, label=shown)
                 if column == "heldout_loss":
                     ax.fill_between(x, low, high, color=colour, alpha=0.2, lw=0)
-        for rows in seeds:
-            best = min(rows, key=lambda row: row["heldout_loss"])
+        for run in seeds:
+            best = min(run["rows"], key=lambda row: row["heldout_loss"])
             for ax, x in zip(axes, (best["step"], best["cpu_seconds"] / 60), strict=True):
                 ax.plot(x, best["heldout_loss"], "*", color=colour, ms=10, mec="k", mew=0.6)
     for ax in axes:
@@ -72,7 +86,7 @@ def figure(runs, references):
                 ax.annotate(
                     f"{label}: {loss:g}", (0.98, loss), xycoords=("axes fraction", "data"), ha="right", va="bottom"
                 )
-    best = {name: [min(row["heldout_loss"] for row in rows) for rows in seeds] for name, seeds in runs.items()}
+    best = {name: [min(row["heldout_loss"] for row in run["rows"]) for run in seeds] for name, seeds in curves.items()}
     axes[0].set_xlabel("updates")
     axes[1].set_xlabel("CPU minutes of training (logarithmic)")
     axes[1].set_xscale("log")
@@ -81,7 +95,7 @@ def figure(runs, references):
     axes[1].xaxis.set_minor_formatter("")
     axes[0].set_ylabel("cross-entropy (nats per character)")
     lowest = min(map(min, best.values()))
-    train_losses = [row["train_loss"] for seeds in runs.values() for rows in seeds for row in rows]
+    train_losses = [row["train_loss"] for seeds in curves.values() for run in seeds for row in run["rows"]]
     axes[0].set_ylim(min(lowest, *train_losses, *(loss for loss, _ in references)) - 0.05, 1.75 * lowest)
     axes[1].legend(loc="upper right")
     found = "; ".join(f"{name.replace('_', ' ')} {statistics.fmean(losses):.3f}" for name, losses in best.items())
@@ -93,43 +107,30 @@ def figure(runs, references):
     return fig
 
 
-def read_result(folder):
-    """A run's result.json, a dict. Raises ValueError, naming it, if it is not one of part 3."""
-    path = folder / "result.json"
-    try:
-        result = json.loads(path.read_text(encoding="utf-8"))
-        return {name: result[name] for name in RESULT}
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is not a result of part3/train.py") from error
-
-
-def table(folders):
+def table(curves):
     """Where the runs ended, a Markdown table: a row for each run, then one for the mean of the seeds of a name.
 
-    A run that has not ended has no row. Raises ValueError or OSError as `read_result` does.
+    A run that has not ended has no row.
     """
-    results = defaultdict(dict)
-    for folder in sorted(map(Path, folders)):
-        if (folder / "result.json").exists():
-            results[re.sub(r"_seed\d+$", "", folder.name)][folder.name] = read_result(folder)
     lines = [
         "| run | updates | held out: nats, state carried | bits | nats, blocks of 256 from a zero state | CPU s |",
         "|---|---|---|---|---|---|",
     ]
-    for name, runs in results.items():
-        groups = [*((run, [result]) for run, result in runs.items()), (f"{name}, mean", list(runs.values()))]
-        for label, group in groups if len(runs) > 1 else groups[:1]:
-            carried = _spread([result["heldout_loss"] for result in group], 4)
-            bits = _spread([result["heldout_loss"] / math.log(2) for result in group], 3)
-            blocks = _spread([result["heldout_loss_blocks"] for result in group], 4)
-            updates = _spread([result["steps"] for result in group], 0)
-            seconds = _spread([result["cpu_seconds"] for result in group], 0)
+    for name, seeds in curves.items():
+        ended = [run for run in seeds if RESULT <= run.keys()]
+        groups = [(run["run"], [run]) for run in ended] + [(f"{name}, mean", ended)] * (len(ended) > 1)
+        for label, group in groups:
+            carried = _spread([run["heldout_loss"] for run in group], 4)
+            bits = _spread([run["heldout_loss"] / math.log(2) for run in group], 3)
+            blocks = _spread([run["heldout_loss_blocks"] for run in group], 4)
+            updates = _spread([run["steps"] for run in group], 0)
+            seconds = _spread([run["cpu_seconds"] for run in group], 0)
             lines.append(f"| {label} | {updates} | {carried} | {bits} | {blocks} | {seconds} |")
     return "\n".join(lines)
 
 
 def _spread(values, digits):
-    """The mean, with lowest and highest behind it if they differ."""
+    """The mean, followed by lowest and highest if they differ."""
     low, mean, high = (f"{value:,.{digits}f}" for value in (min(values), statistics.fmean(values), max(values)))
     return mean if low == high else f"{mean} ({low} to {high})"
 
@@ -142,10 +143,15 @@ def reference(text):
 
 def build_parser():
     parser = Parser(__doc__.split("\n")[0])
-    parser.add_argument("runs", nargs="+", help="run folders; those that differ in _seedN alone are one curve")
+    parser.add_argument(
+        "runs",
+        nargs="+",
+        help="run folders, or folders of runs or tables; names that differ in _seedN alone are one curve",
+    )
+    parser.add_argument("--name", nargs="+", help="only runs whose names begin with one of these; None: all")
     parser.add_argument("--output", required=True, help="the figure, .png or .pdf")
     parser.add_argument(
-        "--reference", nargs="+", type=reference, default=[], metavar="LOSS=LABEL", help="horizontal lines"
+        "--reference", nargs="+", type=reference, default=[], metavar="LOSS=LABEL", help="horizontal lines to draw"
     )
     return parser
 
@@ -154,16 +160,15 @@ def main(argv=None):
     parser = build_parser()
     config = parser.parse_args(argv)
     try:
-        runs = read_runs(config.runs)
-        if len(runs) > len(LOOKS):
-            raise ValueError(f"{len(runs)} curves are too many for one figure, {len(LOOKS)} are allowed")
+        curves = read_curves(config.runs, config.name or [""])
+        if len(curves) > len(LOOKS):
+            raise ValueError(f"{len(curves)} curves are too many for one figure, {len(LOOKS)} are allowed")
         if Path(config.output).suffix not in (".png", ".pdf"):
             raise ValueError(f"--output {config.output} is neither .png nor .pdf")
-        lines = table(config.runs)
-        save_figure(figure(runs, config.reference), config.output)
+        save_figure(figure(curves, config.reference), config.output)
     except (ValueError, OSError) as error:
         parser.error(error)
-    print(lines)
+    print(table(curves))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
-"""Several processes, called ranks, that train one model together: which one this is, and what they tell each other."""
+"""Ranks, several processes that train one model: which one this is, and what they exchange, in torch's words."""
 
 import os
 import subprocess
 import sys
-from contextlib import contextmanager
 from datetime import timedelta
 
 import torch
@@ -14,7 +13,7 @@ LAUNCHERS = (
     ("RANK", "WORLD_SIZE", "LOCAL_RANK"),
     ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID"),  # STEP: sbatch alone, without srun, starts one process
 )
-TIMEOUT = timedelta(minutes=30)  # rank 0 may measure as long while the others wait; a death is noticed at once
+TIMEOUT = timedelta(minutes=30)  # rank 0 may evaluate as long while the others wait; a death is noticed at once
 
 
 class Ranks:
@@ -73,26 +72,26 @@ class Ranks:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=TIMEOUT, **address)
         self._device = device
 
-    def share(self, model):
+    def wrap(self, model):
         """The model, its gradients averaged over the ranks during backward; rank 0's weights are everyone's."""
         if self.size == 1:
             return model
         devices = [self._device] if self._device.type == "cuda" else None
         return torch.nn.parallel.DistributedDataParallel(model, device_ids=devices)
 
-    def part(self, tensor, dim=0):
-        """This rank's equal part of a tensor, cut along `dim`."""
+    def shard(self, tensor, dim=0):
+        """This rank's equal share of a tensor, cut along `dim`."""
         return tensor.tensor_split(self.size, dim)[self.rank]
 
-    def whole(self, part, dim=0):
-        """The tensor that the ranks' equal parts make up along `dim`."""
+    def all_gather(self, shard, dim=0):
+        """The tensor that the ranks' shards make up along `dim`."""
         if self.size == 1:
-            return part
-        parts = [torch.empty_like(part) for _ in range(self.size)]
-        dist.all_gather(parts, part.contiguous())
-        return torch.cat(parts, dim)
+            return shard
+        shards = [torch.empty_like(shard) for _ in range(self.size)]
+        dist.all_gather(shards, shard.contiguous())
+        return torch.cat(shards, dim)
 
-    def mean(self, value):
+    def all_reduce_mean(self, value):
         """The mean over the ranks of a tensor with one element, in float64 precision."""
         if self.size == 1:
             return value
@@ -100,7 +99,7 @@ class Ranks:
         dist.all_reduce(value)
         return value / self.size
 
-    def highest(self, *numbers):
+    def all_reduce_max(self, *numbers):
         """A list: of each whole number the highest that any rank has."""
         if self.size == 1:
             return list(numbers)
@@ -108,54 +107,44 @@ class Ranks:
         dist.all_reduce(numbers, dist.ReduceOp.MAX)
         return numbers.tolist()
 
-    def from_first(self, value):
-        """Rank 0's value, any that can be pickled, on every rank; exits as `together` does."""
+    def broadcast(self, value):
+        """Rank 0's value, any that can be pickled, on every rank."""
         if self.size == 1:
             return value
         box = [value]
-        with self._others_alive():
-            dist.broadcast_object_list(box, src=0, device=self._device)
+        dist.broadcast_object_list(box, src=0, device=self._device)
         return box[0]
 
-    def together(self, function):
-        """What `function()` returns, all that the ranks do together; exits 1, in one line, if another rank is lost."""
-        with self._others_alive():
-            result = function()
-        if self.size > 1:
-            dist.destroy_process_group()
-        return result
-
-    @contextmanager
-    def _others_alive(self):
+    def run(self, function):
+        """What `function()` returns, in which the ranks exchange values; exits 1, in one line, if a rank is lost."""
         try:
-            yield
+            result = function()
         except RuntimeError as error:  # gloo's errors have no class of their own, but the name of its source file
             if not isinstance(error, dist.DistError) and "gloo" not in str(error):
                 raise
             sys.exit(f"rank {self.rank} of {self.size}: another rank has ended, and so does this one")
+        if self.size > 1:
+            dist.destroy_process_group()
+        return result
 
 
 def run_script(main):
-    """Call a script's `main()`; if this is one of several ranks, end the process right behind it, with its exit status.
+    """Call a script's `main()`; a process that is one of several ranks then ends at once, with the exit status of it.
 
-    Python, clearing up, aborts now and then where ranks have spoken to each other (2 of 50 in a small loop), it seems
-    in a thread of gloo that is still about. A rank that has saved would then look like one that failed.
+    Python, clearing up, aborts now and then where ranks have exchanged values (2 of 50 in a small loop), it seems in a
+    thread of gloo that still runs. A rank that has saved would then look like one that failed.
     """
-    try:
-        several = Ranks().size > 1
-    except ValueError:  # main() says it
-        several = False
-    if not several:
+    if not any(names[1] in os.environ for names in LAUNCHERS):
         return main()
     status = 1
     try:
         main()
         status = 0
     except SystemExit as end:
-        if isinstance(end.code, str):
-            print(end.code, file=sys.stderr)
-        else:
-            status = end.code or 0
+        status = end.code or 0
+        if isinstance(status, str):
+            print(status, file=sys.stderr)
+            status = 1
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:
@@ -165,9 +154,9 @@ def run_script(main):
 
 
 def _meeting_point():
-    """Where the ranks that srun started meet: the step's first node, and a port that follows from the job's number."""
+    """Where the ranks that srun started meet: the step's first node, and a port computed from the job's number."""
     nodes, job, step = (os.environ[f"SLURM_{name}"] for name in ("STEP_NODELIST", "JOB_ID", "STEP_ID"))
     command = ["scontrol", "show", "hostnames", nodes]  # n[1-2] becomes n1 and n2
     first = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0]
-    # Below the ports (from 32768) that systems give away by themselves; jobs that share a node differ.
+    # Below the ports that systems assign by themselves (from 32768); jobs that share a node differ.
     return {"MASTER_ADDR": first, "MASTER_PORT": str(20_000 + (7 * int(job) + int(step)) % 12_000)}

@@ -9,7 +9,7 @@ SAMPLE_LENGTH = 30  # characters
 
 
 def greedy_sample(model, dataset, step, seed):
-    """A record of what the model writes greedily behind a first character drawn at random (question (b))."""
+    """A record of what the model writes greedily after a first character drawn at random (question (b))."""
     rng = np.random.default_rng([seed, step])
     first = rng.integers(dataset.vocab_size)
     writer = Writer(model.state_dict())
@@ -18,10 +18,10 @@ def greedy_sample(model, dataset, step, seed):
     return {"step": step, "temperature": 0, "first": text[0], "text": text}
 
 
-def write_table(run):
+def write_samples(run):
     """Write samples.md: five samples evenly spaced over the training so far (question (b))."""
     records = run.notes("samples")
     chosen = [records[round(n * (len(records) - 1) / 4)] for n in range(5)] if len(records) >= 5 else records
     rows = [f"| {record['step']} | `{record['text']!r}` |" for record in chosen]
-    lines = ["| step | greedy sample behind a random first character |", "|---|---|", *rows]
+    lines = ["| step | greedy sample after a random first character |", "|---|---|", *rows]
     write_atomically(run.path / "samples.md", "\n".join(lines) + "\n")

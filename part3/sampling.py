@@ -11,15 +11,14 @@ class Writer:
         a^1 = Z[x_t] + W_hh h^1_{t-1},     a^l = [W_ih W_hh] [h^{l-1}_t ; h^l_{t-1}] + b,     l = 2 .. L
         i, f, o, g = σ(a_i), σ(a_f), σ(a_o), tanh(a_g);   c = f ⊙ c + i ⊙ g;   h = o ⊙ tanh(c)
 
-    σ(a) = (1 + tanh(a / 2)) / 2, so one tanh serves all four gates; the half in it stands in the weights.
+    σ(a) = (1 + tanh(a / 2)) / 2, so one tanh serves all four gates; the factor 1/2 is folded into the weights.
     `nn.LSTM` would re-pack its weights at every call; the results are equal to 1e-5.
 
     Args:
         weights: the `state_dict` of a TextGenerationModel, on any device.
-        num_texts: B.
     """
 
-    def __init__(self, weights, num_texts=1):
+    def __init__(self, weights):
         w = {name: tensor.detach().cpu().numpy().astype(np.float32) for name, tensor in weights.items()}
         layers = range(sum(name.endswith("weight_hh_l0") for name in w))
         self.W_out, self.b_out = w["output.weight"], w["output.bias"]  # (V, H), (V,)
@@ -31,14 +30,23 @@ class Writer:
             W_ih, W_hh, b_ih, b_hh = (
                 w[f"layers.{n}.{kind}_l0"] for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
             )
-            self.W.append(
-                (W_hh if n == 0 else np.hstack([W_ih, W_hh]))[order] * half[:, None]
-            )  # (4H, H), then (4H, 2H)
+            joined = W_hh if n == 0 else np.hstack([W_ih, W_hh])  # (4H, H), then (4H, 2H)
+            self.W.append(joined[order] * half[:, None])
             self.b.append((b_ih + b_hh)[order] * half)
         W_ih = w["layers.0.weight_ih_l0"][order] * half[:, None]
         self.table = w["embedding.weight"] @ W_ih.T + self.b[0]  # (V, 4H)
-        self.h = np.zeros((num_texts, len(layers) * H), np.float32)  # of all layers side by side
-        self.c = [np.zeros((num_texts, H), np.float32) for _ in layers]
+        self.begin()
+
+    def begin(self):
+        """Begin one text: its state is zero."""
+        layers, H = len(self.W), self.num_hidden
+        self.h = np.zeros((1, layers * H), np.float32)  # of all layers side by side
+        self.c = [np.zeros((1, H), np.float32) for _ in range(layers)]
+
+    def copy(self, num_texts):
+        """Make `num_texts` texts of the one that was read, each with its state."""
+        self.h = self.h.repeat(num_texts, axis=0)  # (B, LH)
+        self.c = [c.repeat(num_texts, axis=0) for c in self.c]  # (B, H) each
 
     def read(self, ids):
         """Take in a character for each text, ids (B,); returns the logits of the next ones, (B, V)."""
@@ -77,8 +85,8 @@ def choose(logits, rng, temperature=1.0, top_k=None, top_p=None):
     if temperature == 0:
         return logits.argmax(axis=1)
     logits = logits.astype(np.float64)
-    # Subtracting the largest first keeps a tiny temperature from overflowing.
-    p = np.exp((logits - logits.max(axis=1, keepdims=True)) / temperature)
+    with np.errstate(over="ignore"):  # a tiny temperature makes -∞ of all but the largest, which is 0
+        p = np.exp((logits - logits.max(axis=1, keepdims=True)) / temperature)
     if top_k is not None or top_p is not None:
         p /= p.sum(axis=1, keepdims=True)
         order = np.argsort(-p, axis=1, kind="stable")
@@ -87,7 +95,7 @@ def choose(logits, rng, temperature=1.0, top_k=None, top_p=None):
         if top_k is not None:
             kept[:, top_k:] = False
         if top_p is not None:
-            kept &= likeliest.cumsum(axis=1) - likeliest < top_p  # what stands before it does not hold p yet
+            kept &= likeliest.cumsum(axis=1) - likeliest < top_p  # those before it do not hold p yet
         p = np.zeros_like(p)
         np.put_along_axis(p, order, likeliest * kept, axis=1)
     cumulated = p.cumsum(axis=1)
@@ -95,17 +103,19 @@ def choose(logits, rng, temperature=1.0, top_k=None, top_p=None):
     return (cumulated <= drawn).sum(axis=1)
 
 
-def write(writer, prompt, length, rng, **how):
-    """Read the prompt, ids (N ≥ 1,) the same for every text, then yield `length` times the next ids (B,).
+def write(writer, prompt, length, rng, num_texts=1, **how):
+    """Read the prompt, ids (N ≥ 1,), then yield `length` times the next ids (B,) of B = `num_texts` texts.
 
-    The state is carried all along, so the time is linear in the length and the memory constant. `how` is what `choose`
-    takes. Raises ValueError if the prompt is empty.
+    The prompt is read once, however many texts follow it. The state is carried all along, so the time is linear in the
+    length and the memory constant. `how` is what `choose` takes. Raises ValueError if the prompt is empty.
     """
     if len(prompt) == 0:
         raise ValueError("the prompt is empty: at least one character is needed to begin with")
-    num_texts = len(writer.h)
+    writer.begin()
     for character in prompt:
-        logits = writer.read(np.full(num_texts, int(character)))
+        logits = writer.read([int(character)])  # (1, V)
+    writer.copy(num_texts)
+    logits = logits.repeat(num_texts, axis=0)  # (B, V)
     for _ in range(length):
         ids = choose(logits, rng, **how)
         yield ids

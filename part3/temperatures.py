@@ -3,8 +3,8 @@
 python part3/temperatures.py
 
 Each text begins with a random character of its seed. Writes temperatures.csv, a row for each temperature and seed:
-known_words, the share of the text's words that stand in the book; repeated, the share of its 20-grams that it has
-written before; copied, the share of them that stand in the book. part3/plot_temperatures.py draws it.
+known_words, the share of the text's words that occur in the book; repeated, the share of its 20-grams that occurred
+earlier in the same text; copied, the share of them that occur in the book. part3/plot_temperatures.py draws it.
 """
 
 import re
@@ -17,7 +17,7 @@ if not __package__:  # run as `python part3/temperatures.py`: import from the ch
 import numpy as np
 
 from common.arguments import Parser, number_between, whole_number
-from common.files import write_atomically
+from common.files import write_table
 from common.progress import Progress
 from part3.dataset import read_text
 from part3.novelty import share_found
@@ -25,6 +25,7 @@ from part3.sampling import Writer, write
 from part3.trained import BOOK, Trained
 
 ROOT = Path(__file__).resolve().parents[1]
+COLUMNS = ("temperature", "seed", "characters", "known_words", "repeated", "copied")
 TEMPERATURES = [0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 3]
 N = 20  # characters of an n-gram
 
@@ -47,7 +48,7 @@ def share_repeated(text, n=N):
 
 
 def written(trained, temperature, length, seed):
-    """A text of `length` characters behind a random first one."""
+    """A text of `length` characters after a random first one."""
     rng = np.random.default_rng(seed)
     first = rng.integers(len(trained.characters), size=1)
     ids = write(Writer(trained.weights), first, length, rng, temperature=temperature)
@@ -59,7 +60,11 @@ def main(argv=None):
     parser.add_argument("--checkpoint", default=BOOK, help="best.pt or checkpoint.pt of a run, or the run's folder")
     parser.add_argument("--txt_file", default=str(ROOT / "assets/book.txt"), help="the book that it was trained on")
     parser.add_argument(
-        "--temperature", nargs="+", type=number_between(0, 1e9, low_too=True), default=TEMPERATURES, help="0: greedy"
+        "--temperature",
+        nargs="+",
+        type=number_between(0, 1e9, include_low=True),
+        default=TEMPERATURES,
+        help="temperatures to draw at, 0: greedy",
     )
     parser.add_argument("--length", type=whole_number(N, 10**7), default=5_000, help="characters of a text")
     parser.add_argument("--seeds", type=whole_number(1, 1_000), default=5, help="texts per temperature")
@@ -74,16 +79,16 @@ def main(argv=None):
         parser.error(error)
 
     vocabulary = set(words_of(book))
-    rows = ["temperature,seed,characters,known_words,repeated,copied"]
+    rows = []
     with Progress(len(config.temperature) * config.seeds, unit="text") as progress:
         for temperature in config.temperature:
             for seed in range(config.seeds):
                 text = written(trained, temperature, config.length, seed)
                 shares = (share_known(text, vocabulary), share_repeated(text), share_found(text, book, N))
-                rows.append(f"{temperature:g},{seed},{len(text)},{','.join(f'{share:.4f}' for share in shares)}")
+                rows.append([f"{temperature:g}", seed, len(text), *(f"{share:.4f}" for share in shares)])
                 progress.advance(f"temperature {temperature:g}")
     try:
-        write_atomically(folder / "temperatures.csv", "\n".join(rows) + "\n")
+        write_table(folder / "temperatures.csv", COLUMNS, rows)
     except OSError as error:
         parser.error(error)
 

@@ -10,7 +10,6 @@ import math
 import shlex
 import signal
 import sys
-import time
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -24,27 +23,22 @@ import torch.nn.functional as F
 from torch import nn
 
 from common.arguments import Parser, number_between, positive_number, whole_number
-from common.checkpoint import write_checkpoint
-from common.clock import Clock
-from part3.ranks import Ranks, run_script
-from common.device import choose_device, limit_threads
-from common.ending import DivergedError, run_to_the_end
-from common.memory import keep_freed_memory
+from common.checkpoint import restore
+from common.device import choose_device, keep_freed_memory, limit_threads
 from common.progress import Progress
-from common.random_state import TorchRandom
-from common.run_folder import NoFolder, RunFolder
-from common.stop import StopFlag
+from common.run_folder import RunFolder
+from common.training import Clock, DivergedError, StopFlag, TorchRandom, check_finite, run_to_the_end
 from part3.dataset import ParallelStreams, RandomSentences, TextDataset
-from part3.evaluation import evaluate
+from part3.evaluation import final_losses, held_out_loss
 from part3.optimizer import OPTIMIZERS, SCHEDULES, build_optimizer, learning_rate_at
-from part3.samples import greedy_sample, write_table
-from part3.trained import BEST, Trained, build_model
+from part3.ranks import Ranks, run_script
+from part3.samples import greedy_sample, write_samples
+from part3.trained import BEST, Trained, build_model, write_trained
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLERS = {"sentences": RandomSentences, "streams": ParallelStreams}
 COLUMNS = ("step", "train_loss", "heldout_loss", "heldout_bpc", "learning_rate", "cpu_seconds", "wall_seconds")
-NUM_STRETCHES = 16  # of the held-out part, read side by side while training: faster, and a little higher
-MAY_CHANGE = {  # settings of a run that goes on; a cosine needs to know its end beforehand
+MAY_CHANGE = {  # settings of a resumed run; a cosine needs to know its end from the start
     "step": ("device", "max_minutes", "patience", "ranks", "txt_file", "train_steps"),
     "cosine": ("device", "max_minutes", "patience", "ranks", "txt_file"),
 }
@@ -52,53 +46,56 @@ MAY_CHANGE = {  # settings of a run that goes on; a cosine needs to know its end
 
 def build_parser():
     parser = Parser(__doc__.split("\n")[0])
+    updates, share = whole_number(1, 10**9), number_between(0, 1, include_high=True)
     text = parser.add_argument_group("text")
     text.add_argument("--txt_file", required=True, help="the book, a text file")
-    text.add_argument("--encoding", default="utf-8", help="of the file")
-    text.add_argument(
-        "--val_fraction", type=number_between(0, 1, low_too=True), default=0.1, help="held out, at the end"
-    )
+    text.add_argument("--encoding", default="utf-8", help="encoding of the file")
+    text.add_argument("--val_fraction", type=number_between(0, 1, True), default=0.1, help="share held out at the end")
     text.add_argument("--seq_length", type=whole_number(1, 100_000), default=30, help="characters of a window, T")
     text.add_argument("--sampling", choices=SAMPLERS, default="sentences", help="random windows, or streams with state")
     model = parser.add_argument_group("model")
     model.add_argument("--lstm_num_hidden", type=whole_number(1, 10_000), default=128, help="units of a layer")
-    model.add_argument("--lstm_num_layers", type=whole_number(1, 100), default=2, help="layers")
+    model.add_argument("--lstm_num_layers", type=whole_number(1, 100), default=2, help="number of layers")
     model.add_argument("--embedding_dim", type=whole_number(1, 10_000), default=64, help="numbers for a character")
-    model.add_argument(
-        "--dropout_keep_prob", type=number_between(0, 1, high_too=True), default=1.0, help="1: no dropout"
-    )
+    model.add_argument("--dropout_keep_prob", type=share, default=1.0, help="share of outputs kept; 1: no dropout")
     training = parser.add_argument_group("training")
-    training.add_argument("--batch_size", type=whole_number(1, 1_000_000), default=64, help="windows a step")
+    training.add_argument("--batch_size", type=whole_number(1, 1_000_000), default=64, help="windows per update")
     training.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="update rule")
-    training.add_argument("--learning_rate", type=positive_number, default=2e-3, help="at the start")
+    training.add_argument("--learning_rate", type=positive_number, default=2e-3, help="learning rate at the start")
     training.add_argument("--schedule", choices=SCHEDULES, default="step", help="how the learning rate falls")
+    training.add_argument("--learning_rate_decay", type=share, default=0.96, help="step: factor of the learning rate")
+    training.add_argument("--learning_rate_step", type=updates, default=5000, help="step: updates between the factors")
+    training.add_argument("--train_steps", type=updates, default=1_000_000, help="updates at most")
+    training.add_argument("--max_norm", type=positive_number, default=5.0, help="clip gradients to this norm")
+    training.add_argument("--eval_every", type=updates, default=200, help="updates between held-out losses")
     training.add_argument(
-        "--learning_rate_decay", type=number_between(0, 1, high_too=True), default=0.96, help="step: factor"
-    )
-    training.add_argument(
-        "--learning_rate_step", type=whole_number(1, 10**9), default=5000, help="step: updates between"
-    )
-    training.add_argument("--train_steps", type=whole_number(1, 10**9), default=1_000_000, help="updates at the most")
-    training.add_argument("--max_norm", type=positive_number, default=5.0, help="longest gradient, by clipping")
-    training.add_argument("--eval_every", type=whole_number(1, 10**9), default=200, help="updates per held-out loss")
-    training.add_argument(
-        "--patience", type=whole_number(0, 10**9), default=10, help="stop after so many without a new best; 0: never"
+        "--patience",
+        type=whole_number(0, 10**9),
+        default=10,
+        help="stop after so many consecutive evaluations without a new best; 0: never",
     )
     training.add_argument(
         "--max_minutes",
         type=positive_number,
         help="stop and save after so many minutes of training alone, over all resumes",
     )
-    training.add_argument("--seed", type=whole_number(0, 2**63 - 1), default=0, help="of weights, windows and samples")
+    training.add_argument(
+        "--seed", type=whole_number(0, 2**63 - 1), default=0, help="seed of weights, windows and samples"
+    )
     training.add_argument("--device", default="auto", help="auto (cuda, then mps, then cpu), cpu, cuda, cuda:1, mps")
     output = parser.add_argument_group("output")
-    output.add_argument("--print_every", type=whole_number(1, 10**9), default=5, help="updates per line of progress")
-    output.add_argument("--sample_every", type=whole_number(1, 10**9), default=100, help="updates per sample of text")
-    output.add_argument("--checkpoint_every", type=whole_number(1, 10**9), default=200, help="updates per checkpoint")
+    output.add_argument("--print_every", type=updates, default=5, help="updates per line of progress")
+    output.add_argument("--sample_every", type=updates, default=100, help="updates per sample of text")
+    output.add_argument("--checkpoint_every", type=updates, default=200, help="updates per checkpoint")
     output.add_argument("--summary_path", help="folder for TensorBoard events, if tensorboard is installed")
     output.add_argument("--output_dir", help="run folder; none: a new numbered one under results/part3")
-    output.add_argument("--resume", action="store_true", help="go on with the run in --output_dir, if there is one")
+    output.add_argument("--resume", action="store_true", help="resume the run in --output_dir, if there is one")
     return parser
+
+
+def settings(**changes):
+    """The default settings with these changes, a Namespace: `settings(txt_file="assets/book.txt", seed=1)`."""
+    return build_parser().settings(**changes)
 
 
 def settings_of(config):
@@ -107,175 +104,122 @@ def settings_of(config):
     return {name: value for name, value in vars(config).items() if name not in apart}
 
 
-def ended_by(config, values, clock):
-    """The setting by which training has come to its end, or None."""
-    if values["step"] >= config.train_steps:
+def ended_by(config, step, since_best, clock):
+    """The setting that ends training here, or None."""
+    if step >= config.train_steps:
         return "train_steps"
-    if 0 < config.patience <= values["since_best"]:
+    if 0 < config.patience <= since_best:
         return "patience"
     if config.max_minutes is not None and clock.wall_seconds >= 60 * config.max_minutes:
         return "max_minutes"
     return None
 
 
-def held_out_loss(dataset, model, clock):
-    """The loss on the held-out part, read in stretches side by side; nan if nothing is held out."""
-    if not len(dataset.held_out):
-        return math.nan
-    with clock.paused():
-        return evaluate(model, dataset.held_out, stretch=max(1, (len(dataset.held_out) - 1) // NUM_STRETCHES))
-
-
-def log_held_out(config, dataset, model, run, values, train_loss, loss, clock, summary):
-    """Write the held-out loss to metrics and summary, and keep the model if it is the best so far."""
-    rate = learning_rate_at(values["step"] - 1, config)
-    row = (values["step"], train_loss, loss, loss / math.log(2), rate)
-    run.log(*row, f"{clock.cpu_seconds:.3f}", f"{clock.wall_seconds:.3f}")
+def log(run, summary, *row):
+    """Write a row, the values of COLUMNS, to metrics.csv and, if there is a summary, to TensorBoard's events."""
+    run.log(*row)
     if summary:
-        for name, value in zip(COLUMNS[1:5], row[1:], strict=True):
-            summary.add_scalar(name, value, values["step"])
-    if loss < values["best_loss"] or not len(dataset.held_out):
-        values.update(best_loss=loss, since_best=0)
-        best = {"step": values["step"], "settings": settings_of(config), "characters": dataset.characters}
-        write_checkpoint(run.path / BEST, {**best, "heldout_loss": loss, "model": model.state_dict()})
-    else:
-        values["since_best"] += 1
+        for name, value in zip(COLUMNS[1:5], row[1:5], strict=True):
+            summary.add_scalar(name, value, row[0])
+        summary.flush()
 
 
-def final_losses(run, dataset, device):
-    """Step and held-out losses of the run's best model, in nats per character (None if nothing is held out), a dict.
+def update(model, optimizer, loss, max_norm):
+    """One update of the weights from the gradient of `loss`; returns the gradient's norm, as it was before clipping."""
+    optimizer.zero_grad()
+    loss.backward()
+    grad_norm = nn.utils.clip_grad_norm_(model.parameters(), max_norm)
+    optimizer.step()
+    return grad_norm
 
-    `heldout_loss`: the text in one, the state carried. `heldout_loss_blocks`: in blocks of 256, each from a zero state,
-    as nanoGPT measures (there random blocks, here all of them, one after the other).
+
+def train(config, dataset, sampler, model, run, stop, ranks, summary=None):
+    """Train `model` in place until convergence on the held-out text, `train_steps` or `max_minutes`.
+
+    All ranks draw the same batch and each takes its rows; the gradient and the end are common, and so are the weights.
+    Rank 0 alone has a `run`, a RunFolder whose state is resumed from (the others None): it decides on the end,
+    evaluates, draws samples, writes, and has results. `stop` is a StopFlag.
+
+    Returns a dict of results, or None if a stop was requested; the run's checkpoint is then of the last update made.
+    Raises DivergedError, on every rank, after an update that left weights that are not finite, before it is saved.
     """
-    trained = Trained(run.path)
-    model = trained.model().to(device)
-    ways = {"heldout_loss": None, "heldout_loss_blocks": 256}
-    losses = {
-        name: evaluate(model, dataset.held_out, way) if len(dataset.held_out) else None for name, way in ways.items()
-    }
-    return {"best_step": trained.step, **losses}
-
-
-def train(config, dataset, run, stop, ranks, summary=None):
-    """Train until convergence on the held-out part, `train_steps` or `max_minutes`; returns a dict of results.
-
-    Returns None if it was asked to stop; the run's checkpoint is then of the last step made. Raises DivergedError, on
-    every rank, before the update that would use a loss or gradient that is not finite; and behind an update that
-    overflowed, before anything that was made of it is written.
-
-    All ranks draw the same batch and each takes its rows: the step, the sums over the batch and the end are common,
-    and so are the weights. Rank 0 alone measures, draws samples, writes, and has results to return.
-    """
-    torch.manual_seed(config.seed)
-    device = ranks.device(choose_device(config.device))
-    model = build_model(dataset.vocab_size, settings_of(config)).to(device)
-    sampler = SAMPLERS[config.sampling](dataset, config.batch_size, config.seed, device)
-    clock = Clock()
-
-    values = {
-        "step": 0,
-        "state": None,  # (h, c) that the next batch carries on, of this rank's rows
-        "best_loss": math.inf,  # held out
-        "since_best": 0,  # evaluations
-        "characters": dataset.characters,
-    }
+    device = next(model.parameters()).device
+    saved = ranks.broadcast(run and run.state)
+    optimizer = build_optimizer(model, config, device, saved and saved["optimizer"])
+    clock = Clock()  # of training alone
     parts = {"model": model, "sampler": sampler, "random": TorchRandom(), "clock": clock}
-    if run.state:
-        values = {name: run.state[name] for name in values}
-        run.restore(parts)
-        if values["state"]:
-            values["state"] = tuple(ranks.part(part, dim=1).to(device) for part in values["state"])
-    parts["optimizer"] = optimizer = build_optimizer(model, config, device, run.state and run.state["optimizer"])
-    if ranks.rank:  # dropout differs between ranks; rank 0's is the one that a checkpoint holds
-        rng = np.random.default_rng([config.seed, values["step"], ranks.rank])
-        torch.manual_seed(int(rng.integers(2**63)))
-    predict = ranks.share(model)
+    step, best_loss, since_best = 0, math.inf, 0  # updates made; held out; evaluations without a new best
+    state = None  # (h, c) after the last batch, each (L, B, H), of this rank's rows
+    if saved:
+        step, best_loss, since_best = saved["step"], saved["best_loss"], saved["since_best"]
+        state = saved["state"] and [ranks.shard(tensor, dim=1).to(device) for tensor in saved["state"]]
+        restore(parts, saved)
+    parts["optimizer"] = optimizer
+    saved_step = step if saved else None
+    if ranks.rank:  # dropout differs between ranks; rank 0's masks are those that a checkpoint holds
+        torch.manual_seed(int(np.random.default_rng([config.seed, step, ranks.rank]).integers(2**63)))
+    predict = ranks.wrap(model)
 
-    def check_weights():
-        """Raise DivergedError if the last update overflowed; every rank does, as all have the same weights."""
-        # While the sum of their squares is finite, so is every product of the model's (Cauchy-Schwarz).
-        length = nn.utils.get_total_norm(model.parameters()).item()
-        if not math.isfinite(length):
-            raise DivergedError(f"step {values['step']}: length of the weights {length:g}")
-
-    def save():
-        check_weights()
-        state = values["state"] and tuple(ranks.whole(part, dim=1) for part in values["state"])
-        run.save(parts, **{**values, "state": state})
-
-    def must_end():
-        """Whether training is over, and the signal to stop by, or 0: the same on every rank."""
-        over = ranks.rank == 0 and ended_by(config, values, clock) is not None
-        return ranks.highest(over, stop.signal or 0)
-
-    if not run.state:
-        save()
-    start, start_step = time.monotonic(), values["step"]
-    with Progress(config.train_steps, done=values["step"], show=ranks.rank == 0) as progress:
+    with Progress(config.train_steps, done=step, show=ranks.rank == 0) as progress:
         while True:
-            over, number = must_end()
+            ending = run and ended_by(config, step, since_best, clock)
+            over, signal_number = ranks.all_reduce_max(ending is not None, stop.signal or 0)
+            if step != saved_step and (over or signal_number or step % config.checkpoint_every == 0):
+                values = {"step": step, "best_loss": best_loss, "since_best": since_best}
+                values["state"] = state and [ranks.all_gather(tensor, dim=1) for tensor in state]
+                if run:
+                    with clock.paused():
+                        run.save(parts, characters=dataset.characters, **values)
+                saved_step = step
             if over:
                 break
-            if number:
-                stop.signal = signal.Signals(number)
-                save()
+            if signal_number:
+                stop.signal = signal.Signals(signal_number)
                 return None
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate_at(values["step"], config)
 
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate_at(step, config)
             inputs, targets, carried = sampler.batch()  # (B, T)
-            inputs, targets = ranks.part(inputs), ranks.part(targets)
-            logits, state = predict(inputs, values["state"] if carried else None)  # (B, T, V)
+            inputs, targets = ranks.shard(inputs), ranks.shard(targets)
+            logits, state = predict(inputs, state if carried else None)  # (B, T, V)
+            state = [tensor.detach() for tensor in state]  # gradients end at the batch's first character
             loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())  # equations (17) and (18)
 
-            optimizer.zero_grad()
-            loss.backward()
-            grad_norm = nn.utils.clip_grad_norm_(model.parameters(), config.max_norm)
-            train_loss = ranks.mean(loss).item()
-            if not (math.isfinite(train_loss) and math.isfinite(grad_norm.item())):
-                raise DivergedError(f"step {values['step'] + 1}: loss {train_loss:g}, gradient {grad_norm.item():g}")
-            optimizer.step()
-            values["state"] = tuple(part.detach() for part in state) if config.sampling == "streams" else None
-            values["step"] = step = values["step"] + 1
+            grad_norm = update(model, optimizer, loss, config.max_norm)
+            step += 1
+            train_loss = ranks.all_reduce_mean(loss).item()
+            check_finite(model, step, train_loss, grad_norm)
 
             note = None
             if step % config.print_every == 0:
-                accuracy = ranks.mean((logits.argmax(dim=2) == targets).double().mean()).item()
-                speed = (step - start_step) * config.batch_size / (time.monotonic() - start)
+                accuracy = ranks.all_reduce_mean((logits.argmax(dim=2) == targets).float().mean()).item()
                 note = (
-                    f"{datetime.now():%Y-%m-%d %H:%M}, batch size {config.batch_size}, {speed:.0f} examples/s, "
-                    f"accuracy {accuracy:.2f}, loss {train_loss:.3f}"
+                    f"{datetime.now():%Y-%m-%d %H:%M}, batch size {config.batch_size}, "
+                    f"{config.batch_size * step / clock.wall_seconds:.0f} examples/s, accuracy {accuracy:.2f}, "
+                    f"loss {train_loss:.3f}"
                 )
-                if math.isfinite(values["best_loss"]):
-                    note += f", best held out {values['best_loss']:.3f}"
-            if step % config.sample_every == 0:
-                check_weights()
-                if ranks.rank == 0:
-                    with clock.paused():
-                        run.note("samples", greedy_sample(model, dataset, step, config.seed))
-            if step % config.eval_every == 0 or step == config.train_steps:
-                check_weights()
-                heldout_loss = ranks.from_first(held_out_loss(dataset, model, clock) if ranks.rank == 0 else None)
-                if len(dataset.held_out) and not math.isfinite(heldout_loss):
-                    raise DivergedError(f"step {step}: held-out loss {heldout_loss:g}")
-                if ranks.rank == 0:
-                    log_held_out(config, dataset, model, run, values, train_loss, heldout_loss, clock, summary)
-            if step % config.checkpoint_every == 0 or step == config.train_steps:
-                save()
+                if math.isfinite(best_loss):
+                    note += f", best held out {best_loss:.3f}"
+            if run and step % config.sample_every == 0:
+                with clock.paused():
+                    run.note("samples", greedy_sample(model, dataset, step, config.seed))
+            if run and (step % config.eval_every == 0 or step == config.train_steps):
+                rate, seconds = optimizer.param_groups[0]["lr"], clock.seconds()
+                with clock.paused():
+                    heldout_loss = held_out_loss(model, dataset.held_out)
+                    log(run, summary, step, train_loss, heldout_loss, heldout_loss / math.log(2), rate, *seconds)
+                    since_best += 1
+                    if heldout_loss < best_loss or math.isnan(heldout_loss):  # nan: nothing is held out
+                        best_loss, since_best = heldout_loss, 0
+                        write_trained(run.path / BEST, model, dataset.characters, settings_of(config), step, best_loss)
             progress.advance(note)
-    save()
-    if ranks.rank:
+    if not run:
         return {}
-    with clock.paused():
-        losses = final_losses(run, dataset, device)
-    return {
-        "ended_by": ended_by(config, values, clock),
-        "steps": values["step"],
-        **losses,
-        "cpu_seconds": round(clock.cpu_seconds, 3),
-        "wall_seconds": round(clock.wall_seconds, 3),
-    }
+    seconds = dict(zip(("cpu_seconds", "wall_seconds"), clock.seconds(), strict=True))
+    write_samples(run)
+    best = Trained(run.path)
+    losses = final_losses(best.model().to(device), dataset.held_out)
+    return {"ended_by": ending, "steps": step, "best_step": best.step, **losses, **seconds}
 
 
 def open_summary(path):
@@ -283,15 +227,15 @@ def open_summary(path):
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
-        print("--summary_path needs tensorboard: pip install tensorboard; going on without", file=sys.stderr)
+        print("--summary_path needs tensorboard: pip install tensorboard; training without it", file=sys.stderr)
         return None
     return SummaryWriter(path)
 
 
-def follow(config, dataset, run, stop, ranks):
-    """Train along as a rank that rank 0 speaks for, and end as rank 0 does: the same exit status, without a word."""
+def follow(training, stop):
+    """Call `training()` as a rank other than 0, and end as rank 0 does: the same exit status, without a word."""
     try:
-        result = ranks.together(partial(train, config, dataset, run, stop, ranks))
+        result = training()
     except DivergedError:
         sys.exit(3)
     if result is None:
@@ -302,49 +246,50 @@ def main(argv=None):
     parser = build_parser()
     config = parser.parse_args(argv)
     if config.resume and config.output_dir is None:
-        parser.error("--resume needs --output_dir, the folder of the run to go on with")
-    keep_freed_memory()
-    limit_threads()
-    stop = StopFlag()
+        parser.error("--resume needs --output_dir, the folder of the run to resume")
+    stop, run, summary = StopFlag(), None, None
     try:
         ranks = Ranks()
         device = ranks.device(choose_device(config.device))
         if config.batch_size % ranks.size:
             raise ValueError(f"--batch_size {config.batch_size} cannot be divided among {ranks.size} ranks")
         dataset = TextDataset(config.txt_file, config.seq_length, config.encoding, config.val_fraction)
-        SAMPLERS[config.sampling](dataset, config.batch_size)
+        sampler = SAMPLERS[config.sampling](dataset, config.batch_size, config.seed, device)
+        torch.manual_seed(config.seed)
+        model = build_model(dataset.vocab_size, settings_of(config)).to(device)
         ranks.connect(device)
         if ranks.rank == 0:
             run = RunFolder(
                 config.output_dir,
                 {**settings_of(config), "text": dataset.digest, "ranks": ranks.size},
                 COLUMNS,
+                notes=("samples",),
                 resume=config.resume,
                 may_change=MAY_CHANGE[config.schedule],
                 default=ROOT / f"results/part3/{Path(config.txt_file).stem}",
-                device=device,
             )
-        state = ranks.from_first(run.state if ranks.rank == 0 else None)
+        keep_freed_memory()
+        limit_threads()
+        if run:
+            summary = open_summary(config.summary_path) if config.summary_path else None
+            run.begin(device)
     except (ValueError, OSError, RuntimeError) as error:
         parser.error(error)
-    if ranks.rank:
-        return follow(config, dataset, NoFolder(state), stop, ranks)
 
+    training = partial(ranks.run, partial(train, config, dataset, sampler, model, run, stop, ranks, summary))
+    if not run:
+        return follow(training, stop)
     print(
         f"{config.txt_file}: {len(dataset.training)} characters for training, {len(dataset.held_out)} held out, "
         f"{dataset.vocab_size} distinct; {config.lstm_num_layers} layers of {config.lstm_num_hidden}, {config.sampling}"
     )
-    again = parser.command(config, output_dir=run.path, resume=True)
-    advice = f"a lower --learning_rate (now {config.learning_rate:g}) or --max_norm (now {config.max_norm:g})"
-    summary = open_summary(config.summary_path) if config.summary_path else None
-
-    def training():
-        result = ranks.together(partial(train, config, dataset, run, stop, ranks, summary))
-        if result is not None:
-            write_table(run)
-        return result
-
-    result = run_to_the_end(training, run, stop, again, advice)
+    result = run_to_the_end(
+        training,
+        run,
+        stop,
+        resume_command=parser.command(config, output_dir=run.path, resume=True),
+        hint=f"a lower --learning_rate (now {config.learning_rate:g}) or --max_norm (now {config.max_norm:g})",
+    )
     loss = result["heldout_loss"]
     measured = (
         f"held-out loss {loss:.4f} nats ({loss / math.log(2):.4f} bits) per character" if loss else "nothing held out"
@@ -356,7 +301,7 @@ def main(argv=None):
     setting = result["ended_by"]
     if (setting, config.schedule) != ("train_steps", "cosine"):
         longer = {setting: 2 * getattr(config, setting)}
-        print(f"go on with: {parser.command(config, output_dir=run.path, resume=True, **longer)}")
+        print(f"train longer with: {parser.command(config, output_dir=run.path, resume=True, **longer)}")
     print(f"write with: {shlex.join(['python', 'part3/generate.py', '--checkpoint', str(run.path)])}")
 
 

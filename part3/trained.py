@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from common.checkpoint import LATEST, CheckpointError, read_checkpoint
+from common.checkpoint import LATEST, CheckpointError, read_checkpoint, write_checkpoint
 from part3.model import TextGenerationModel
 
 BEST = "best.pt"
@@ -19,7 +19,7 @@ class Trained:
     Attributes: `path`, `weights` (a state_dict, on the CPU), `characters` (the sorted vocabulary, a str), `settings`
     (of the training, a dict), `step`.
 
-    Raises CheckpointError for a file that is none of part 3, OSError if it cannot be opened.
+    Raises CheckpointError for a file that part 3 did not write, OSError if it cannot be opened.
     """
 
     def __init__(self, path):
@@ -37,6 +37,12 @@ class Trained:
         model = build_model(len(self.characters), self.settings)
         model.load_state_dict(self.weights)
         return model.eval()
+
+
+def write_trained(path, model, characters, settings, step, heldout_loss):
+    """Write a file that Trained reads, with the loss that chose it. Raises OSError."""
+    state = {"step": step, "settings": settings, "characters": characters, "heldout_loss": heldout_loss}
+    write_checkpoint(path, {**state, "model": model.state_dict()})
 
 
 def build_model(vocab_size, settings):

@@ -9,9 +9,20 @@ from pathlib import Path
 if not __package__:  # run as `python part1/experiments/plot_curriculum_rules.py`: import from the checkout
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from common.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, in_house_style, new_figure
+from common.figures import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    grouped,
+    in_house_style,
+    markdown,
+    new_figure,
+    plot_script,
+)
 from common.files import read_table
-from part1.experiments.plotting import grouped, markdown, plot
 
 MEASURES = {"accuracy": float, "digits_told_apart": int, "updates": int}
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, "0.1", "0.4", "0.6", "#F0E442")
@@ -74,4 +85,4 @@ def figures(folder):
 
 
 if __name__ == "__main__":
-    plot(__doc__, figures, csv_dir=("part1", "folder of the two tables"))
+    plot_script(__doc__, figures, "part1", csv_dir=("part1", "folder of the two tables"))

@@ -11,9 +11,8 @@ from pathlib import Path
 if not __package__:  # run as `python part1/experiments/plot_frontier.py`: import from the checkout, not from there
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from common.figures import BLUE, SKY, VERMILION, in_house_style, new_figure
+from common.figures import BLUE, SKY, VERMILION, in_house_style, markdown, new_figure, plot_script
 from part1.experiments.frontier import MEMORIES, frontier, read_rows
-from part1.experiments.plotting import markdown, plot
 
 INPUTS = {10: "one-hot digits", 1: "raw digits"}
 STYLES = {
@@ -116,9 +115,10 @@ def figures(sweep_folders, runs_folder, reservoir_csv):
 
 
 if __name__ == "__main__":
-    plot(
+    plot_script(
         __doc__,
         figures,
+        "part1",
         sweep_dir=(["part1/memory", "part1/sweep"], "folders of sweeps; an earlier one wins"),
         runs_dir=("part2/runs", "folder of part 2's runs"),
         reservoir=("part1/reservoir.csv", "table of part1/experiments/reservoir.py"),

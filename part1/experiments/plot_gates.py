@@ -12,9 +12,8 @@ if not __package__:  # run as `python part1/experiments/plot_gates.py`: import f
 
 import numpy as np
 
-from common.figures import BLUE, VERMILION, in_house_style, new_figure
+from common.figures import BLUE, VERMILION, grouped, in_house_style, markdown, new_figure, plot_script, spread
 from common.files import read_table
-from part1.experiments.plotting import grouped, markdown, plot, spread
 
 SCRIPT = "part1/experiments/gates.py"
 MARKS = ("o", "^", "s", "D")
@@ -164,4 +163,4 @@ def figures(folder):
 
 
 if __name__ == "__main__":
-    plot(__doc__, figures, csv_dir=("part1", "folder of the three tables"))
+    plot_script(__doc__, figures, "part1", csv_dir=("part1", "folder of the three tables"))

@@ -11,10 +11,22 @@ from statistics import median
 if not __package__:  # run as `python part1/experiments/plot_gradient_flow.py`: import from the checkout, not from there
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from common.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, in_house_style, new_figure
+from common.figures import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    grouped,
+    in_house_style,
+    markdown,
+    new_figure,
+    plot_script,
+    spread,
+)
 from common.files import read_table
 from part1.experiments.gradient_flow import COLUMNS
-from part1.experiments.plotting import grouped, markdown, plot, spread
 
 # Label, colour, line, marker of a cell, before training and after it at a short length.
 STYLES = {
@@ -207,4 +219,4 @@ def figures(folder):
 
 
 if __name__ == "__main__":
-    plot(__doc__, figures, csv_dir=("part1", "folder of the three tables"))
+    plot_script(__doc__, figures, "part1", csv_dir=("part1", "folder of the three tables"))

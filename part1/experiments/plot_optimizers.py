@@ -12,10 +12,20 @@ if not __package__:  # run as `python part1/experiments/plot_optimizers.py`: imp
 
 import torch
 
-from common.figures import BLUE, GREEN, ORANGE, VERMILION, in_house_style, new_figure
+from common.figures import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    VERMILION,
+    grouped,
+    in_house_style,
+    markdown,
+    new_figure,
+    plot_script,
+    spread,
+)
 from common.files import read_table
 from part1.experiments.optimizers import SURFACES
-from part1.experiments.plotting import grouped, markdown, plot, spread
 
 SCRIPT = "part1/experiments/optimizers.py"
 GOOD = 0.99
@@ -154,4 +164,4 @@ def figures(folder):
 
 
 if __name__ == "__main__":
-    plot(__doc__, figures, csv_dir=("part1", "folder of the two tables"))
+    plot_script(__doc__, figures, "part1", csv_dir=("part1", "folder of the two tables"))

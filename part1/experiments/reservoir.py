@@ -19,10 +19,10 @@ import torch
 import torch.nn.functional as F
 
 from common.arguments import Parser, whole_number
+from common.figures import grouped, markdown, spread
 from common.files import write_table
 from common.progress import Progress
 from part1.dataset import PalindromeDataset, encode
-from part1.experiments.plotting import grouped, markdown, spread
 from part1.train import build_model, settings
 
 ROOT = Path(__file__).resolve().parents[2]

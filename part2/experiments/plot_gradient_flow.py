@@ -11,11 +11,9 @@ from pathlib import Path
 if not __package__:  # run as `python part2/experiments/plot_gradient_flow.py`: import from the checkout, not from there
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from common.arguments import Parser
-from common.figures import BLUE, GREEN, ORANGE, SKY, VERMILION, in_house_style, new_figure, save_figure
+from common.figures import BLUE, GREEN, ORANGE, SKY, VERMILION, in_house_style, new_figure, plot_script
 from common.files import read_table
 
-ROOT = Path(__file__).resolve().parents[2]
 STYLES = {
     "time-gated, forget bias 1": (BLUE, "-"),
     "time-gated, forget bias 0": (SKY, "--"),
@@ -59,23 +57,14 @@ def figure(norms):
     return fig
 
 
-def main(argv=None):
-    parser = Parser(__doc__.split("\n")[0])
-    parser.add_argument("--csv", default=str(ROOT / "results/part2/gradient_flow.csv"), help="the table")
-    parser.add_argument("--output_dir", default=str(ROOT / "results/part2"), help="folder for gradient_flow.png")
-    config = parser.parse_args(argv)
-    try:
-        norms = read_norms(config.csv)
-        folder = Path(config.output_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        save_figure(figure(norms), folder / "gradient_flow.png")
-    except (ValueError, OSError) as error:
-        parser.error(error)
+def figures(path):
+    norms, lines = read_norms(path), []
     for cell, at_step in norms["c"].items():
         for t in sorted({1, max(at_step) // 2, max(at_step)}):
             c, h = (statistics.median(norms[state][cell][t]) for state in "ch")
-            print(f"{cell}: t = {t}, median norm of dL/dc {c:.1e}, of dL/dh {h:.1e}")
+            lines.append(f"{cell}: t = {t}, median norm of dL/dc {c:.1e}, of dL/dh {h:.1e}")
+    return {"gradient_flow": figure(norms)}, "\n".join(lines)
 
 
 if __name__ == "__main__":
-    main()
+    plot_script(__doc__, figures, "part2", csv=("part2/gradient_flow.csv", "the table"))

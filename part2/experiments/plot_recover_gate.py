@@ -10,11 +10,9 @@ from pathlib import Path
 if not __package__:  # run as `python part2/experiments/plot_recover_gate.py`: import from the checkout, not from there
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from common.arguments import Parser
-from common.figures import BLUE, GREEN, ORANGE, VERMILION, in_house_style, new_figure, save_figure
+from common.figures import BLUE, GREEN, ORANGE, VERMILION, in_house_style, new_figure, plot_script
 from common.files import read_table
 
-ROOT = Path(__file__).resolve().parents[2]
 STYLES = {
     "2": (BLUE, "-", "o"),
     "10": (GREEN, "--", "s"),
@@ -73,22 +71,15 @@ def figure(recovery):
     return fig
 
 
-def main(argv=None):
-    parser = Parser(__doc__.split("\n")[0])
-    parser.add_argument("--csv", default=str(ROOT / "results/part2/recovery.csv"), help="the table")
-    parser.add_argument("--output_dir", default=str(ROOT / "results/part2"), help="folder for recovery.png")
-    config = parser.parse_args(argv)
-    try:
-        recovery = read_recovery(config.csv)
-        folder = Path(config.output_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        save_figure(figure(recovery), folder / "recovery.png")
-    except (ValueError, OSError) as error:
-        parser.error(error)
-    for parameter, cases in recovery.items():
-        for (horizon, leak), points in cases.items():
-            print(f"{parameter}, {horizon} periods, leak {leak:g}: {', '.join(f'{d:+g} {s:.2f}' for d, s in points)}")
+def figures(path):
+    recovery = read_recovery(path)
+    lines = [
+        f"{parameter}, {horizon} periods, leak {leak:g}: {', '.join(f'{d:+g} {s:.2f}' for d, s in points)}"
+        for parameter, cases in recovery.items()
+        for (horizon, leak), points in cases.items()
+    ]
+    return {"recovery": figure(recovery)}, "\n".join(lines)
 
 
 if __name__ == "__main__":
-    main()
+    plot_script(__doc__, figures, "part2", csv=("part2/recovery.csv", "the table"))

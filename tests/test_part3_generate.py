@@ -1,0 +1,102 @@
+"""part3/generate.py: what its flags promise, and how it ends."""
+
+import os
+import signal
+import subprocess
+
+import pytest
+import torch
+
+from common.checkpoint import write_checkpoint
+from part3 import generate
+from part3.trained import build_model
+from tests.scripts import call, run, start
+
+SETTINGS = {"lstm_num_hidden": 4, "lstm_num_layers": 2, "dropout_keep_prob": 1.0, "embedding_dim": 3}
+
+
+@pytest.fixture
+def run_of(tmp_path):
+    """A function that makes the folder of a run, its weights random, on these characters."""
+
+    def run_of(characters):
+        torch.manual_seed(0)
+        state = {"step": 1, "settings": SETTINGS, "characters": characters}
+        model = build_model(len(characters), SETTINGS)
+        write_checkpoint(tmp_path / "best.pt", {**state, "model": model.state_dict()})
+        return tmp_path
+
+    return run_of
+
+
+@pytest.fixture
+def written(run_of, capsys):
+    """A function that runs the script in this process on a model of " acehmst": exit status, the two outputs."""
+    return lambda *flags: call(generate.main, "--checkpoint", run_of(" acehmst"), *flags, capsys=capsys)
+
+
+def test_each_temperature_and_each_prompt_has_a_heading(written):
+    _, out, _ = written("--temperature", 0.5, 1, "--length", 20)
+    assert [line for line in out.splitlines() if line.startswith("--- ")] == [
+        "--- temperature 0.5",
+        "--- temperature 1",
+    ]
+    _, out, _ = written("--prompt", "the c", "a hat", "--length", 3)
+    headings, texts = out.splitlines()[::2], out.splitlines()[1::2]
+    assert headings == ["--- temperature 1, prompt 1", "--- temperature 1, prompt 2"]
+    assert texts[0].startswith("the c") and texts[1].startswith("a hat") and {len(text) for text in texts} == {5 + 3}
+
+
+def test_a_prompt_from_a_file_and_its_unknown_characters(written, tmp_path):
+    (tmp_path / "p.txt").write_text("the\ncat")
+    flags = ["--length", 5, "--prompt_file", tmp_path / "p.txt"]
+    status, _, err = written(*flags)
+    assert status == 2 and r"'\n' (place 3)" in err and "--unknown skip" in err and err.count("\n") == 1
+    status, out, _ = written(*flags, "--unknown", "skip")
+    assert status == 0 and out.startswith("thecat") and len(out) == 6 + 5 + 1
+
+
+def test_it_writes_as_it_goes_and_stops_when_nobody_reads(run_of):
+    flags = ["--checkpoint", run_of(" acehmst"), "--length", 10**9, "--prompt_file", "-"]
+    process = start("part3/generate.py", *flags, stdin=subprocess.PIPE)
+    process.stdin.write("the cat")
+    process.stdin.close()
+    assert process.stdout.read(60).startswith("the cat")  # long before it is done
+    process.stdout.close()
+    assert process.wait(timeout=60) == 0 and process.stderr.read() == ""
+
+
+def test_ctrl_c_ends_writing_quietly(run_of):
+    process = start("part3/generate.py", "--checkpoint", run_of("ab"), "--length", 10**9, fresh=True)
+    process.stdout.read(10)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "")
+
+
+def test_without_a_checkpoint_named_it_writes_from_the_book():
+    status, out, err = run("part3/generate.py", "--prompt", "Sleeping beauty is ", "--length", 20)
+    assert (status, err) == (0, "") and out.startswith("Sleeping beauty is ") and len(out) == 19 + 20 + 1
+
+
+def test_a_terminal_that_cannot_show_a_character_gets_its_number(run_of):
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    flags = ["--checkpoint", run_of("é"), "--length", 2]
+    assert run("part3/generate.py", *flags, env=environment, fresh=True) == (0, r"\xe9" * 3 + "\n", "")
+
+
+@pytest.mark.parametrize(
+    "flags, named",
+    [
+        (["--temperature", "-1"], "'-1'"),
+        (["--temperature", "nan"], "'nan'"),
+        (["--top_p", "0"], "'0'"),
+        (["--top_p", "1.1"], "'1.1'"),
+        (["--length", "0"], "'0'"),
+        (["--prompt", ""], "prompt is empty"),
+        (["--checkpoint", "/no/such.pt"], "/no/such.pt"),
+    ],
+)
+def test_bad_input_costs_one_line(written, flags, named):
+    status, out, err = written(*flags)
+    assert (status, out, err.count("\n")) == (2, "", 1) and named in err

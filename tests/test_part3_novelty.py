@@ -1,0 +1,62 @@
+"""part3/novelty.py: exact copies, as brute force finds them."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from part3 import novelty
+from part3.novelty import longest_shared, share_found
+from tests.scripts import call, run
+
+BOOK = "".join(chr(c) for c in np.random.default_rng(0).integers(32, 256, size=700))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text("ab\n", max_size=14), st.text("ab\n", max_size=14), st.integers(1, 5))
+def test_novelty_is_what_brute_force_finds(sample, book, n):
+    passages = (
+        sample[i : i + length] for length in range(len(sample), -1, -1) for i in range(len(sample) - length + 1)
+    )
+    assert longest_shared(sample, book) == next(passage for passage in passages if passage in book)
+    found = [sample[i : i + n] in book for i in range(len(sample) - n + 1)]
+    assert share_found(sample, book, n) == pytest.approx(np.mean(found) if found else math.nan, nan_ok=True)
+
+
+@pytest.fixture
+def book(tmp_path):
+    path = tmp_path / "book.txt"
+    path.write_text(BOOK, encoding="utf-8", newline="")
+    return path
+
+
+def test_the_script_prints_what_was_copied(book, tmp_path, capsys, monkeypatch):
+    copied = BOOK[100:400]
+    samples = {
+        f"ЖЖЖЖ{copied}ЖЖЖЖ": (
+            f"longest shared passage: 300 characters: {copied[:60]!r} ... {copied[-60:]!r}\n"
+            f"20-grams found in the book: {281 / 289:.4f} of 289\n"
+        ),
+        "": "longest shared passage: 0 characters\n20-grams: none, the sample has only 0 characters\n",
+        "ЖЖ": "longest shared passage: 0 characters\n20-grams: none, the sample has only 2 characters\n",
+    }
+    for sample, told in samples.items():
+        (tmp_path / "sample.txt").write_text(sample, encoding="utf-8", newline="")
+        assert call(novelty.main, "--txt_file", book, tmp_path / "sample.txt", capsys=capsys) == (0, told, "")
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")  # a terminal that cannot show BOOK
+    with open(book) as file:
+        status, out, err = run("part3/novelty.py", "--txt_file", book, "-", stdin=file)
+    assert status == 0 and "longest shared passage: 700 characters" in out and "1.0000 of 681" in out, err
+
+
+@pytest.mark.parametrize(
+    "flags, named",
+    [(["/no/such.txt"], "/no/such.txt"), (["BOOK", "--txt_file", "/no/such.txt"], "/no/such.txt"),
+     (["BOOK", "--encoding", "ascii"], "is not ascii"), (["BOOK", "--encoding", "klingon"], "klingon")],
+)  # fmt: skip
+def test_bad_input_costs_one_line(book, capsys, flags, named):
+    flags = [book if flag == "BOOK" else flag for flag in flags]
+    status, out, err = call(novelty.main, "--txt_file", book, *flags, capsys=capsys)
+    assert (status, out, err.count("\n")) == (2, "", 1) and named in err
