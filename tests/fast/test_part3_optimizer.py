@@ -1,4 +1,4 @@
-"""part3/optimizer.py: the learning rate over a run; an optimizer that goes on with another device's checkpoint."""
+"""part3/optimizer.py: the learning rate over a run; an optimizer resumed from another device's checkpoint."""
 
 import copy
 
@@ -6,21 +6,20 @@ import pytest
 import torch
 
 from part3.optimizer import OPTIMIZERS, build_optimizer, learning_rate_at
-from part3.train import build_parser
+from part3.train import settings
 
 
 def test_learning_rate_schedules():
-    flags = ["--txt_file", "x", "--learning_rate", "0.1", "--train_steps", "100", "--learning_rate_step", "30"]
-    config = build_parser().parse_args(flags)
+    config = settings(learning_rate=0.1, train_steps=100, learning_rate_step=30)
     assert [learning_rate_at(step, config) for step in (0, 29, 30, 60)] == pytest.approx([0.1, 0.1, 0.096, 0.09216])
     config.schedule = "cosine"
     assert [learning_rate_at(step, config) for step in (0, 50, 100)] == pytest.approx([0.1, 0.051, 0.002])
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_an_optimizer_goes_on_as_its_device_wants_it(name):
-    """On CUDA the update is fused; a checkpoint from there goes on here unfused, with the same numbers."""
-    config = build_parser().parse_args(["--txt_file", "x", "--optimizer", name, "--learning_rate", "0.01"])
+def test_a_resumed_optimizer_computes_as_its_device_does(name):
+    """On CUDA the update is fused; a run from there is resumed here unfused, with the same numbers."""
+    config = settings(optimizer=name, learning_rate=0.01)
     cpu = torch.device("cpu")
 
     def updated(model, optimizer):

@@ -1,0 +1,249 @@
+"""The loop of part3/train.py and its evaluation, held line by line: change the line, and a test here fails."""
+
+import csv
+import itertools
+import math
+import signal
+from types import SimpleNamespace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from common import run_folder, training
+from common.run_folder import RunFolder
+from part3 import evaluation, train
+from part3.dataset import ParallelStreams, TextDataset
+from part3.evaluation import evaluate
+from part3.model import TextGenerationModel
+from part3.ranks import Ranks
+from part3.trained import Trained, build_model
+
+BOOK = "the cat sat on the mat and the rat sat on the hat. " * 3
+TINY = {
+    **{"seq_length": 5, "lstm_num_hidden": 7, "lstm_num_layers": 1, "embedding_dim": 3, "batch_size": 4, "patience": 0},
+    **{"eval_every": 1, "sample_every": 10**6, "checkpoint_every": 10**6},
+}
+
+
+@pytest.fixture
+def start(tmp_path):
+    """A function that trains a tiny model in a run folder, by default with weights that make its state matter."""
+    (tmp_path / "book.txt").write_text(BOOK)
+
+    def start(name="run", resume=False, scale=5, stop=None, **changes):
+        config = train.settings(txt_file=str(tmp_path / "book.txt"), **{**TINY, **changes})
+        dataset = TextDataset(config.txt_file, config.seq_length, val_fraction=config.val_fraction)
+        sampler = train.SAMPLERS[config.sampling](dataset, config.batch_size, config.seed)
+        torch.manual_seed(config.seed)
+        model = build_model(dataset.vocab_size, train.settings_of(config))
+        with torch.no_grad():
+            for p in model.parameters():
+                p.mul_(scale)
+        free = ("train_steps", "patience")
+        run = RunFolder(tmp_path / name, train.settings_of(config), train.COLUMNS, ("samples",), resume, free)
+        run.begin("cpu")
+        stop = stop or SimpleNamespace(signal=None)
+        try:
+            return model, train.train(config, dataset, sampler, model, run, stop, Ranks({}))
+        finally:
+            run.close()
+
+    return start
+
+
+def column(folder, name):
+    with open(folder / "metrics.csv") as file:
+        return [float(row[name]) for row in csv.DictReader(file)]
+
+
+def length(tensors):
+    return nn.utils.get_total_norm(list(tensors)).item()
+
+
+def test_a_gradient_is_clipped_to_max_norm(start):
+    model, _ = start(train_steps=2, max_norm=1e-3)
+    assert length(p.grad for p in model.parameters()) == pytest.approx(1e-3, rel=1e-2)
+    model, _ = start("other", train_steps=2, max_norm=1e9)
+    assert length(p.grad for p in model.parameters()) > 1e-2, "a gradient that is shorter stays as it is"
+
+
+def test_an_update_is_one_step_along_the_gradient_of_its_loss_alone():
+    model, x = nn.Linear(3, 2), torch.ones(1, 3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    for _ in range(2):  # a second update has forgotten the gradient of the first
+        before = model.weight.detach().clone()
+        grad_norm = train.update(model, optimizer, model(x).sum(), max_norm=0.2)
+        assert grad_norm.item() == pytest.approx(8**0.5), "of the length before clipping"
+        torch.testing.assert_close(model.weight, before - 0.2 / 8**0.5)
+
+
+def test_the_state_is_carried_from_batch_to_batch_of_a_round(start, tmp_path):
+    model, _ = start(train_steps=14, sampling="streams", learning_rate=1e-30)
+    dataset = TextDataset(tmp_path / "book.txt", 5)
+    sampler, state, losses, cold = ParallelStreams(dataset, 4), None, [], []
+    for _ in range(14):
+        inputs, targets, carried = sampler.batch()
+        cold.append(F.cross_entropy(model(inputs)[0].flatten(0, 1), targets.flatten()).item())
+        logits, state = model(inputs, state if carried else None)
+        losses.append(F.cross_entropy(logits.flatten(0, 1), targets.flatten()).item())
+    assert column(tmp_path / "run", "train_loss") == pytest.approx(losses, rel=1e-6)
+    differ = [a != pytest.approx(b, rel=1e-5) for a, b in zip(losses, cold, strict=True)]
+    assert differ == ([False] + [True] * 5) * 2 + [False, True], "each round of six begins with a zero state"
+
+
+def test_sentences_start_from_a_zero_state(start, tmp_path):
+    model, _ = start(train_steps=2, learning_rate=1e-30)
+    sampler = train.RandomSentences(TextDataset(tmp_path / "book.txt", 5), 4)
+    batches = [sampler.batch() for _ in range(2)]
+    losses = [F.cross_entropy(model(x)[0].flatten(0, 1), y.flatten()).item() for x, y, _ in batches]
+    assert column(tmp_path / "run", "train_loss") == pytest.approx(losses, rel=1e-6)
+
+
+def test_the_learning_rate_follows_its_schedule(start, tmp_path):
+    start(train_steps=3, learning_rate=0.5, learning_rate_decay=0.5, learning_rate_step=2)
+    assert column(tmp_path / "run", "learning_rate") == [0.5, 0.5, 0.25]
+    start("cosine", train_steps=4, learning_rate=0.5, schedule="cosine")
+    assert column(tmp_path / "cosine", "learning_rate")[2] == pytest.approx(0.255)
+
+
+@pytest.mark.parametrize("chunk", [7, 10**6])
+def test_evaluation_carries_the_state_from_chunk_to_chunk(monkeypatch, chunk):
+    monkeypatch.setattr(evaluation, "CHUNK", chunk)
+    torch.manual_seed(0)
+    model = TextGenerationModel(7, 6, embedding_dim=5, dropout_keep_prob=0.5)
+    for p in model.parameters():
+        nn.init.uniform_(p, -2, 2)
+    ids = torch.randint(7, (64,), dtype=torch.int32)
+
+    def loss(ids):
+        return F.cross_entropy(model.eval()(ids[None, :-1].long())[0][0], ids[1:].long()).item()
+
+    whole, blocks = loss(ids), [loss(ids[start : start + 21]) for start in (0, 20, 40)]
+    model.train()
+    assert evaluate(model, ids) == pytest.approx(whole, rel=1e-5)
+    assert evaluate(model, ids, 20) == pytest.approx(sum(blocks) / 3, rel=1e-5) != pytest.approx(whole, rel=1e-3)
+    assert evaluate(model, ids, 10**6) == pytest.approx(whole, rel=1e-5)
+    assert model.training
+
+
+@pytest.fixture
+def scripted(monkeypatch):
+    """A function that lets the held-out losses while training be these, one after the other."""
+
+    def script(*losses):
+        found = iter(losses)
+        monkeypatch.setattr(train, "held_out_loss", lambda model, ids: next(found))
+
+    return script
+
+
+def test_the_best_is_kept_and_patience_counts_evaluations_without_a_new_one(start, scripted, tmp_path):
+    scripted(3.0, 3.1, 2.9, 2.95, 2.9, 1.0)
+    _, result = start(train_steps=9, patience=2)
+    assert (result["ended_by"], result["steps"], result["best_step"]) == ("patience", 5, 3)
+    assert Trained(tmp_path / "run").step == 3
+    dataset = TextDataset(tmp_path / "book.txt", 5)
+    final = evaluate(Trained(tmp_path / "run").model(), dataset.held_out)
+    assert result["heldout_loss"] == pytest.approx(final), "the loss of the best model, not of the last"
+    scripted(3.0, 3.1, 1.0)
+    _, result = start(resume=True, train_steps=9, patience=3)
+    assert (result["steps"], result["best_step"]) == (6, 3), "a resume knows how many there were"
+
+
+def test_with_nothing_held_out_the_last_model_is_the_best(start):
+    _, result = start(train_steps=3, val_fraction=0.0, patience=1)
+    assert (result["ended_by"], result["best_step"], result["heldout_loss"]) == ("train_steps", 3, None)
+
+
+def test_the_clock_counts_training_alone(start, monkeypatch, tmp_path):
+    """Each update takes one second of a clock that stands still otherwise, everything else a thousand."""
+    hands = {"seconds": 0.0}
+    for name in ("process_time", "monotonic"):
+        monkeypatch.setattr(training.time, name, lambda: hands["seconds"])
+
+    def takes(seconds, place, name):
+        function = getattr(place, name)
+
+        def slow(*args, **kwargs):
+            hands["seconds"] += seconds
+            return function(*args, **kwargs)
+
+        monkeypatch.setattr(place, name, slow)
+
+    takes(1, train, "update")
+    for name in ("held_out_loss", "final_losses", "greedy_sample", "write_trained", "write_samples"):
+        takes(1000, train, name)
+    takes(1000, RunFolder, "log")
+    takes(1000, RunFolder, "note")
+    takes(1000, run_folder, "save_checkpoint")
+    _, result = start(train_steps=4, sample_every=1, checkpoint_every=2)
+    assert column(tmp_path / "run", "cpu_seconds") == column(tmp_path / "run", "wall_seconds") == [1, 2, 3, 4]
+    assert result["cpu_seconds"] == result["wall_seconds"] == 4
+    saved = torch.load(tmp_path / "run/checkpoint.pt", weights_only=True)
+    assert saved["clock"] == {"cpu_seconds": 4, "wall_seconds": 4}
+
+
+def stop_after(looks):
+    """A StopFlag for which SIGUSR1 arrives after so many looks, one before each update."""
+
+    class Stop:
+        signals = itertools.chain([None] * looks, itertools.repeat(signal.SIGUSR1))
+        signal = property(lambda self: next(self.signals), lambda self, value: None)
+
+    return Stop()
+
+
+@pytest.mark.parametrize("sampling", train.SAMPLERS)
+def test_a_stop_saves_the_last_update_and_a_resume_is_the_unbroken_run(start, tmp_path, sampling):
+    how = {"sampling": sampling, "dropout_keep_prob": 0.5, "scale": 1, "learning_rate": 0.1}
+    whole, expected = start("whole", train_steps=7, **how)
+    _, stopped = start(train_steps=7, stop=stop_after(3), **how)
+    assert stopped is None and torch.load(tmp_path / "run/checkpoint.pt", weights_only=True)["step"] == 3
+    resumed, result = start(resume=True, train_steps=7, **how)
+    assert all(torch.equal(a, b) for a, b in zip(resumed.parameters(), whole.parameters(), strict=True))
+    for name in ("train_loss", "heldout_loss"):
+        assert column(tmp_path / "run", name) == column(tmp_path / "whole", name)
+    assert {k: v for k, v in result.items() if "seconds" not in k} == {
+        k: v for k, v in expected.items() if "seconds" not in k
+    }
+
+
+def test_a_step_is_saved_once(start, monkeypatch):
+    saved, save = [], RunFolder.save
+    monkeypatch.setattr(
+        RunFolder, "save", lambda run, parts, **values: (saved.append(values["step"]), save(run, parts, **values))
+    )
+    start(train_steps=4, checkpoint_every=2)
+    start(resume=True, train_steps=5, checkpoint_every=2)
+    assert saved == [0, 2, 4, 5]
+
+
+@pytest.mark.parametrize(
+    "due, written",
+    [
+        ({"eval_every": 1}, {"checkpoint.pt": 0, "best.pt": 3, "metrics.csv": 3}),
+        ({"checkpoint_every": 1}, {"checkpoint.pt": 3, "checkpoint_previous.pt": 2, "metrics.csv": 0}),
+        ({"sample_every": 1}, {"checkpoint.pt": 0, "metrics.csv": 0, "samples.jsonl": 3}),
+        ({"train_steps": 4}, {"checkpoint.pt": 0, "metrics.csv": 0}),
+        ({"stop": stop_after(4)}, {"checkpoint.pt": 0, "metrics.csv": 0}),
+    ],
+)
+def test_nothing_is_written_of_an_update_that_ruins_the_weights(start, monkeypatch, tmp_path, due, written):
+    monkeypatch.setattr(train, "learning_rate_at", lambda step, config: 0.02 if step < 3 else 1e37)
+    with pytest.raises(training.DivergedError, match=r"^step 4: loss .*, of the weights (inf|nan)$"):
+        start(**{"eval_every": 10**6, "train_steps": 9, "scale": 1, **due})
+    steps = {path.name: torch.load(path, weights_only=True)["step"] for path in (tmp_path / "run").glob("*.pt")}
+    steps["metrics.csv"] = len(column(tmp_path / "run", "step"))
+    if "samples.jsonl" in written:
+        steps["samples.jsonl"] = (tmp_path / "run/samples.jsonl").read_text().count("\n")
+    assert steps == written
+
+
+def test_max_minutes_ends_a_run_by_its_clock():
+    config, clock = train.settings(max_minutes=2.0), SimpleNamespace(wall_seconds=119.0)
+    assert train.ended_by(config, 5, 0, clock) is None
+    clock.wall_seconds = 120.0
+    assert train.ended_by(config, 5, 0, clock) == "max_minutes"
+    assert math.isnan(evaluation.held_out_loss(None, []))
