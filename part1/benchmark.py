@@ -101,15 +101,8 @@ def models(D, H, K):
     }
 
 
-RATIOS = (
-    ("rnn", "nn_rnn"),
-    ("textbook_rnn", "nn_rnn"),
-    ("rnn_products", "nn_rnn"),
-    ("lstm", "nn_lstm"),
-    ("textbook_lstm", "nn_lstm"),
-    ("lstm_products", "nn_lstm"),
-    ("batch", "lstm"),
-)
+RATIOS = [(name, f"nn_{cell}") for cell in ("rnn", "lstm") for name in (cell, f"textbook_{cell}", f"{cell}_products")]
+RATIOS += [("batch", "lstm")]
 
 
 def training_step(model, x, target):

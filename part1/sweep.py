@@ -55,13 +55,8 @@ def build_parser():
     grid.add_argument("--init", nargs="+", default=["default"], help="first weights")
     grid.add_argument("--learning_rate", nargs="+", default=["0.001"], help="step sizes")
     grid.add_argument("--seed", nargs="+", default=["0"], help="seeds")
-    parser.add_argument(
-        "--times",
-        nargs="+",
-        type=whole_number(2, 1_000),
-        default=[],
-        help="also test each trained model, without further training, at so many times the length",
-    )
+    times = "also test each trained model, without further training, at so many times the length"
+    parser.add_argument("--times", nargs="+", type=whole_number(2, 1_000), default=[], help=times)
     parser.add_argument("--shard", type=shard, default=(0, 1), metavar="I/N", help="do part I (from 0) of N only")
     parser.add_argument("--workers", type=whole_number(1, 4096), default=cores(), help="processes, one thread each")
     parser.add_argument("--dry_run", action="store_true", help="list the points, train nothing")
@@ -74,9 +69,7 @@ def grid_points(sweep, flags):
     parser = train.build_parser()
     points = {}
     for values in itertools.product(*(getattr(sweep, name) for name in ("seed", *VARIED[:-1]))):
-        words = [
-            word for pair in zip(("seed", *VARIED[:-1]), values, strict=True) for word in (f"--{pair[0]}", pair[1])
-        ]
+        words = [f"--{name}={value}" for name, value in zip(("seed", *VARIED[:-1]), values, strict=True)]
         point = parser.parse_args(words + flags)
         if point.resume:
             parser.error("--resume is not for a sweep: points that are finished are skipped anyway")
@@ -96,7 +89,7 @@ def name_of(settings):
 
 
 def read_points(folder):
-    """The finished points in a sweep's folder, {name: settings and result, a dict}: the table's, and those beside it.
+    """The finished points in a sweep's folder, {name: settings and result, a dict}: in its table, or still beside it.
 
     Raises ValueError, naming the file, if one is something else; OSError if it cannot be read.
     """
@@ -197,7 +190,7 @@ def _start_worker():
 
 
 def run_points(folder, points, workers, total, stop, times=()):
-    """Train the points in `workers` processes; returns False if it was asked to stop.
+    """Train the points in `workers` processes; returns False if a stop was requested.
 
     Raises what a point raised, OSError for one, and BrokenExecutor if a process was killed; the others are ended.
     """
@@ -212,19 +205,12 @@ def run_points(folder, points, workers, total, stop, times=()):
                     point, result = pending.pop(future), future.result()
                     note = result.get("diverged") or f"accuracy {result['accuracy']:.4f} after {result['steps']} steps"
                     progress.advance(f"{name_of(vars(point))}: {note}")
-    except BaseException:
-        _kill_workers()
-        raise
-    if pending:
-        _kill_workers()
-    executor.shutdown()
-    return not pending
-
-
-def _kill_workers():
-    """End the processes where they are: a point is written whole or not at all, and Python waits for all at its end."""
-    for process in multiprocessing.active_children():
-        process.kill()
+        return not pending
+    finally:
+        if pending:  # end the processes where they are: a point is written whole or not at all
+            for process in multiprocessing.active_children():
+                process.kill()
+        executor.shutdown()
 
 
 def main(argv=None):

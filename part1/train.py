@@ -43,12 +43,8 @@ def build_parser():
     parser = Parser(__doc__)
     model = parser.add_argument_group("model")
     model.add_argument("--model_type", choices=MODELS, default="RNN", help="which cell")
-    model.add_argument(
-        "--input_length",
-        type=whole_number(1, 100_000),
-        default=10,
-        help="digits that are read, T - 1: the palindrome has one more, which is to be predicted",
-    )
+    digits = "digits that are read, T - 1: the palindrome has one more, which is to be predicted"
+    model.add_argument("--input_length", type=whole_number(1, 100_000), default=10, help=digits)
     model.add_argument("--input_dim", type=int, choices=(1, 10), default=1, help="1: a raw digit, 10: one-hot")
     model.add_argument("--num_classes", type=whole_number(10, 100_000), default=10, help="logits, one per digit")
     model.add_argument("--num_hidden", type=whole_number(1, 10_000), default=128, help="hidden units")
@@ -59,11 +55,8 @@ def build_parser():
         help="first weights; zero_bias and chrono are for the LSTM, orthogonal, identity and latch for the RNN",
     )
     training = parser.add_argument_group("training")
-    training.add_argument(
-        "--curriculum",
-        action="store_true",
-        help="train at lengths below a bound that grows to --input_length while the model is right",
-    )
+    growing = "train at lengths below a bound that grows to --input_length while the model is right"
+    training.add_argument("--curriculum", action="store_true", help=growing)
     add_training_flags(training, "palindromes", "rmsprop")
     output = parser.add_argument_group("output")
     output.add_argument("--output_dir", help="run folder; none: a new numbered one under results/part1")
@@ -79,12 +72,8 @@ def add_training_flags(group, sequences, optimizer):
     group.add_argument("--train_steps", type=whole_number(1, 10**9), default=10_000, help="updates at most")
     group.add_argument("--max_norm", type=positive_number, default=10.0, help="clip gradients to this norm")
     group.add_argument("--eval_every", type=whole_number(1, 10**9), default=50, help="updates between evaluations")
-    group.add_argument(
-        "--patience",
-        type=whole_number(0, 10**9),
-        default=5,
-        help=f"stop after so many consecutive evaluations with {CONVERGED} held-out accuracy; 0: never",
-    )
+    patience = f"stop after so many consecutive evaluations with {CONVERGED} held-out accuracy; 0: never"
+    group.add_argument("--patience", type=whole_number(0, 10**9), default=5, help=patience)
     group.add_argument("--seed", type=whole_number(0, 2**63 - 1), default=0, help=f"seed of weights and {sequences}")
     group.add_argument("--device", default="auto", help="auto (cuda, then mps, then cpu), cpu, cuda, cuda:1, mps")
 
