@@ -18,7 +18,7 @@ except ImportError:  # not on Windows
 from common.device import choose_device
 from common.files import write_records
 from part1 import plot_accuracy, sweep
-from tests.scripts import run, start
+from tests.scripts import call, run, start
 
 SCRIPT = "part1/sweep.py"
 GRID = ["--model_type", "RNN", "LSTM", "--input_length", "3", "5", "--seed", "0", "1", "--workers", "1"]
@@ -136,10 +136,8 @@ def test_a_point_that_diverges_is_finished_without_an_accuracy(tmp_path):
     ],
 )
 def test_bad_input_is_one_line(tmp_path, capsys, flags, named):
-    with pytest.raises(SystemExit) as caught:
-        sweep.main(["--output_dir", str(tmp_path / "sweep"), *flags])
-    out, err = capsys.readouterr()
-    assert (caught.value.code, out, err.count("\n")) == (2, "", 1) and named in err
+    status, out, err = call(sweep.main, "--output_dir", tmp_path / "sweep", *flags, capsys=capsys)
+    assert (status, out, err.count("\n")) == (2, "", 1) and named in err
     assert not (tmp_path / "sweep").exists()
 
 
@@ -216,12 +214,9 @@ def test_a_worker_that_is_killed_is_one_line(tmp_path):
     assert "Traceback" not in err or ("sweep.py" not in err and "Bad file descriptor" in err)
 
 
-def test_a_foreign_file_in_place_of_the_points_is_one_line(tmp_path):
-    (tmp_path / "points.csv").write_text("a,b\n1,2\n")
+@pytest.mark.parametrize("text, named", [(None, "no points"), ("a,b\n1,2\n", "points.csv holds no point")])
+def test_a_folder_without_points_is_one_line(tmp_path, text, named):
+    if text:
+        (tmp_path / "points.csv").write_text(text)
     status, _, err = run("part1/plot_accuracy.py", "--sweep_dir", tmp_path, "--output_dir", tmp_path / "out")
-    assert status == 2 and "points.csv holds no point" in err and err.count("\n") == 1
-
-
-def test_no_points_is_one_line(tmp_path):
-    status, _, err = run("part1/plot_accuracy.py", "--sweep_dir", tmp_path, "--output_dir", tmp_path / "out")
-    assert status == 2 and "no points" in err and err.count("\n") == 1 and not (tmp_path / "out").exists()
+    assert status == 2 and named in err and err.count("\n") == 1 and not (tmp_path / "out").exists()

@@ -53,18 +53,14 @@ def test_truncated_anywhere_falls_back_and_says_so(tmp_path, capsys):
 
 def test_flipped_bits_and_zeroed_blocks_are_never_silently_wrong(tmp_path):
     path, whole = two_checkpoints(tmp_path)
-    draw = random.Random(0)
-    damaged = []
-    for _ in range(200):
+    draw, fell_back = random.Random(0), 0
+    for trial in range(250):
         copy = bytearray(whole)
-        copy[draw.randrange(len(copy))] ^= 1 << draw.randrange(8)
-        damaged.append(copy)
-    for _ in range(50):
-        copy, start = bytearray(whole), draw.randrange(len(whole) - 512)
-        copy[start : start + 512] = bytes(512)
-        damaged.append(copy)
-    fell_back = 0
-    for copy in damaged:
+        if trial < 200:
+            copy[draw.randrange(len(copy))] ^= 1 << draw.randrange(8)
+        else:
+            start = draw.randrange(len(copy) - 512)
+            copy[start : start + 512] = bytes(512)
         path.write_bytes(copy)
         try:
             found = load_checkpoint(tmp_path)

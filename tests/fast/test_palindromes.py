@@ -36,11 +36,6 @@ def test_generate_palindrome_and_indexing_give_one():
     assert len(dataset) == sys.maxsize
 
 
-def test_data_loader_of_torch_takes_it():
-    digits, target = next(iter(DataLoader(PalindromeDataset(9), batch_size=5)))
-    assert digits.shape == (5, 8) and torch.equal(target, digits[:, 0])
-
-
 @pytest.mark.parametrize("T", [4, 5, 6, 7, 8])
 def test_training_and_held_out_left_halves_part_all_there_are(T):
     n = (T + 1) // 2
