@@ -2,7 +2,8 @@
 
 python submit.py --lastname jansen      # jansen_assignment2.zip in the current folder
 
-In it is what git tracks, without the runs behind the results. The same files give the same bytes.
+It holds the files of this folder as they are now, but no runs and nothing that git ignores; it works without git, too.
+The same files give the same bytes.
 """
 
 import argparse
@@ -19,6 +20,15 @@ from common.files import write_atomically
 ROOT = Path(__file__).resolve().parent
 # A file's name on every system: letters of any language, digits, hyphen and underscore, at most 64 of them.
 NAME = re.compile(r"[^\W\d_][\w-]{0,63}")
+NEEDED = (
+    *("results/report.md", "results/report.pdf", "part1/vanilla_rnn.py", "part1/lstm.py", "part1/train.py"),
+    *("part2/time_gated_lstm.py", "part2/train.py", "part3/model.py", "part3/train.py", "part3/generate.py"),
+)
+# What .gitignore names, and what is hidden: left out where there is no git to tell.
+IGNORED = re.compile(
+    r"(.*/)?(\..*|__pycache__|venv|lock|.*\.(pyc|tmp)|checkpoint.*\.pt|best\.pt)"
+    r"|[^/]*\.out|reproduced|results/[^/]*/[^/]*_run\d[^/]*|assets/(?!book\.txt)[^/]*\.txt"
+)
 
 
 def last_name(text):
@@ -28,27 +38,37 @@ def last_name(text):
     return text
 
 
-def is_run(path):
-    """Whether a path is of a run, a sweep or a checkpoint's folder: what lies in a folder below results/partN."""
-    return path.startswith("results/") and path.count("/") > 2
-
-
 def submitted_files(root):
-    """Paths in the checkout `root` that git tracks and that are handed in, sorted. Raises ValueError without git."""
+    """Paths in the folder `root` that are handed in, sorted. Raises ValueError if the report or a part is missing."""
+    paths = _listed_by_git(root) if (root / ".git").exists() else None
+    paths = sorted(path for path in (_walked(root) if paths is None else paths) if (root / path).is_file())
+    runs = {os.path.dirname(path) for path in paths if os.path.basename(path) == "config.json"}
+    paths = [path for path in paths if os.path.dirname(path) not in runs and not path.endswith("_assignment2.zip")]
+    if missing := [path for path in NEEDED if path not in paths]:
+        raise ValueError(f"{missing[0]} is not there: without it there is nothing to hand in")
+    return paths
+
+
+def _listed_by_git(root):
+    """Paths that git tracks, and new ones that it does not ignore; None if it cannot list them."""
+    command = ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     try:
-        command = ["git", "-C", str(root), "ls-files", "-z"]
-        listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise ValueError(f"{root} is not a checkout that git can list: the ZIP holds what git tracks") from error
-    tracked = sorted(path for path in listed.split("\0") if path and not is_run(path))
-    missing = [path for path in tracked if not (root / path).is_file()]
-    if missing:
-        raise ValueError(f"{missing[0]} is tracked but not there: restore or commit first")
-    return tracked
+        listed = subprocess.run(command, capture_output=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return {os.fsdecode(path) for path in listed.split(b"\0") if path}
+
+
+def _walked(root):
+    """Paths of the files below `root` that are not to be ignored."""
+    for folder, folders, names in os.walk(root):
+        inside = Path(folder).relative_to(root)
+        folders[:] = [name for name in folders if not IGNORED.fullmatch((inside / name).as_posix())]
+        yield from (path for name in names if not IGNORED.fullmatch(path := (inside / name).as_posix()))
 
 
 def make_zip(root, paths, top):
-    """The ZIP archive as bytes, every path under the folder `top`; no time of the checkout is in it."""
+    """The ZIP archive as bytes, every path under the folder `top`; no time of the files is in it."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for path in paths:

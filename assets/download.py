@@ -12,7 +12,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from argparse import ArgumentTypeError
 from pathlib import Path
 
 if not __package__:  # run as `python assets/download.py`: import from the checkout, not from assets/
@@ -33,23 +32,16 @@ BOOKS = {
     "verwandlung": (22367, "Franz Kafka, Die Verwandlung, in German"),
     "candide": (4650, "Voltaire, Candide, in French"),
 }
-# No book of Gutenberg's, so nothing to strip: the text by which character models are compared.
 SHAKESPEARE = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 NAMES = ", ".join([*BOOKS, "tinyshakespeare"])
-
 LARGEST, SHORTEST = 50_000_000, 1_000  # bytes, characters
 TRIES, PAUSE = 3, 0.5  # of a connection that is cut off or hangs, seconds between
 CUT_OFF = (http.client.IncompleteRead, ConnectionResetError, TimeoutError)
-
-BEGIN = re.compile(  # the second form is of the 1990s; a long title goes on over the next line
-    r"^\*\*\*\s*START OF (?:THE|THIS) PROJECT GUTENBERG E(?:BOOK|TEXT)(?s:.{0,300}?)\*\*\*"
-    r"|^\*END\*? ?THE SMALL PRINT!.*\*END\*",
-    re.MULTILINE | re.IGNORECASE,
+BEGIN = re.compile(  # the second form is of the 1990s; a long title takes two lines
+    r"(?im)^\*{3}\s*START OF TH(?:E|IS) PROJECT GUTENBERG E(?:BOOK|TEXT)(?s:.{0,300}?)\*\*\*"
+    r"|^\*END\*? ?THE SMALL PRINT!.*\*END\*"
 )
-END = re.compile(
-    r"^(?:\*\*\*\s*END OF (?:THE|THIS) PROJECT GUTENBERG|(?:End|Ende|Fin)\b.{0,20}\bProject Gutenberg)",
-    re.MULTILINE | re.IGNORECASE,
-)
+END = re.compile(r"(?im)^(?:\*{3}\s*END OF TH(?:E|IS) PROJECT GUTENBERG|(?:End|Ende|Fin)\b.{0,20}\bProject Gutenberg)")
 
 
 class NoBookError(ValueError):
@@ -59,7 +51,7 @@ class NoBookError(ValueError):
 def strip_licence(text):
     """The book between Project Gutenberg's header and footer. Raises NoBookError if there is no header or footer."""
     first = BEGIN.search(text)
-    end = END.search(text, first.end()) if first else None
+    end = first and END.search(text, first.end())
     if not end:
         raise NoBookError("the lines that begin and end a Project Gutenberg book are not there")
     *_, begin = BEGIN.finditer(text, 0, end.start())  # a header of the 1990s may have stayed below the new one
@@ -69,14 +61,12 @@ def strip_licence(text):
 def text_of(body, of_gutenberg=True):
     """The text that the bytes hold: newlines as \\n, no blank lines around it, no licence. Raises NoBookError."""
     try:
-        text = body.decode("utf-8-sig")
+        text = body.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise NoBookError(f"it is not UTF-8 at byte {error.start}") from error
     if text.lstrip().startswith("<"):
         raise NoBookError("it is a web page, not a text")
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if of_gutenberg:
-        text = strip_licence(text)
+    text = strip_licence(text) if of_gutenberg else text
     text = re.sub(r"\A(?:[^\S\n]*\n)+", "", text).rstrip() + "\n"  # a centred first line stays centred
     if len(text) < SHORTEST:
         raise NoBookError(f"it has {len(text)} characters only")
@@ -84,18 +74,16 @@ def text_of(body, of_gutenberg=True):
 
 
 def fetch(url, timeout):
-    """The bytes at a URL, with a bar on a terminal.
+    """The bytes at a URL, with a bar on a terminal; three tries if it is cut off, or silent for `timeout` seconds.
 
-    A connection that is cut off, or silent for `timeout` seconds, is tried anew, three times in all. Raises OSError,
-    http.client.HTTPException or ValueError if nothing whole comes, NoBookError if it is larger than any book.
+    Raises OSError or http.client.HTTPException if nothing whole comes, NoBookError if it is larger than any book.
     """
-    for attempt in range(1, TRIES + 1):
+    for _ in range(TRIES - 1):
         try:
             return _fetch_once(url, timeout)
         except CUT_OFF:
-            if attempt == TRIES:
-                raise
-        time.sleep(PAUSE)
+            time.sleep(PAUSE)
+    return _fetch_once(url, timeout)
 
 
 def _fetch_once(url, timeout):
@@ -117,55 +105,35 @@ def _fetch_once(url, timeout):
 
 
 def reason(error, timeout):
-    """Why nothing came, in one line."""
+    """Why nothing came."""
     if isinstance(error, urllib.error.HTTPError):
-        line = f"the server answers {error.code} {error.reason}"
-    elif isinstance(error, TimeoutError):
-        line = f"no answer within {timeout:g} seconds, {TRIES} times"
-    elif isinstance(error, CUT_OFF):
-        line = f"the connection was cut off, {TRIES} times"
-    elif isinstance(error, OSError):
-        line = f"no connection ({error.strerror or error})"
-    else:
-        line = f"{type(error).__name__}: {error}"
-    return " ".join(line.split())
-
-
-def web_address(text):
-    """An argument type: an http:// or https:// address, without the slash at its end."""
-    if not re.fullmatch(r"https?://[!-.0-~][!-~]*", text):
-        raise ArgumentTypeError(f"{text!r} is not an address that begins with http:// or https://")
-    return text.rstrip("/")
-
-
-def build_parser():
-    parser = Parser(__doc__.split("\n")[0])
-    parser.add_argument("name", nargs="?", metavar="NAME", help=f"{NAMES}; or the number of any book of Gutenberg's")
-    parser.add_argument("--output", metavar="FILE", help="where to; none: assets/NAME.txt")
-    parser.add_argument(
-        "--mirror", type=web_address, metavar="URL", default="https://www.gutenberg.org", help="of Project Gutenberg"
-    )
-    parser.add_argument(
-        "--timeout", type=number_between(0, 3600, high_too=True), default=30.0, help="seconds of silence, then it fails"
-    )
-    parser.add_argument("--list", action="store_true", help="say what the names stand for, fetch nothing")
-    return parser
+        return f"the server answers {error.code} {error.reason}"
+    if isinstance(error, TimeoutError):
+        return f"no answer within {timeout:g} seconds, {TRIES} times"
+    if isinstance(error, CUT_OFF):
+        return f"the connection was cut off, {TRIES} times"
+    return f"no connection ({error.strerror or error})" if isinstance(error, OSError) else repr(error)
 
 
 def main(argv=None):
-    parser = build_parser()
+    parser, seconds = Parser(__doc__.split("\n")[0]), number_between(0, 3600, include_high=True)
+    parser.add_argument("name", nargs="?", metavar="NAME", help=f"{NAMES}; or the number of any book of Gutenberg's")
+    parser.add_argument("--output", metavar="FILE", help="where to; none: assets/NAME.txt")
+    parser.add_argument("--mirror", default="https://www.gutenberg.org", metavar="URL", help="of Project Gutenberg")
+    parser.add_argument("--timeout", type=seconds, default=30.0, help="seconds of silence, then it fails")
+    parser.add_argument("--list", action="store_true", help="say what the names stand for, fetch nothing")
     config = parser.parse_args(argv)
     if config.list:
-        for name, (number, title) in BOOKS.items():
+        for name, (number, title) in {**BOOKS, "tinyshakespeare": ("", SHAKESPEARE)}.items():
             print(f"{name:<15}  {number:>5}  {title}")
-        print(f"{'tinyshakespeare':<15}  {'':>5}  {SHAKESPEARE}")
         return
     of_gutenberg = config.name != "tinyshakespeare"
     number, _ = BOOKS.get(config.name, (config.name, None))
     if of_gutenberg and not re.fullmatch("[1-9][0-9]{0,5}", str(number)):
         given = "NAME is missing" if config.name is None else f"{config.name!r} is not known"
         parser.error(f"{given}: give one of {NAMES}, or the number of a Project Gutenberg book")
-
+    if not re.fullmatch(r"https?://[!-.0-~][!-~]*", config.mirror):
+        parser.error(f"--mirror {config.mirror!r} is not an address that begins with http:// or https://")
     output = Path(config.output or os.path.relpath(ASSETS / f"{config.name}.txt"))
     if os.path.isdir(output):  # not output.is_dir(), which raises for a name too long
         parser.error(f"--output {output} is a folder: give a file")
@@ -175,16 +143,15 @@ def main(argv=None):
         print(f"{output} is there already")
         return
 
-    url = f"{config.mirror}/cache/epub/{number}/pg{number}.txt" if of_gutenberg else SHAKESPEARE
+    url = f"{config.mirror.rstrip('/')}/cache/epub/{number}/pg{number}.txt" if of_gutenberg else SHAKESPEARE
     try:
         text = text_of(fetch(url, config.timeout), of_gutenberg)
     except KeyboardInterrupt:
         os._exit(130)  # sys.exit would clean up, and a bar that was interrupted while it was made complains then
-    except NoBookError as error:
+    except ValueError as error:
         sys.exit(f"{url} is no book: {error}; nothing was written")
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        sys.exit(f"{url}: {reason(error, config.timeout)}; nothing was written")
-
+    except (OSError, http.client.HTTPException) as error:
+        sys.exit(f"{url}: {' '.join(reason(error, config.timeout).split())}; nothing was written")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # too late for Ctrl-C: it would leave a half-written file behind
     try:
         write_atomically(output, text)

@@ -2,10 +2,8 @@
 
 python part2/benchmark.py --json benchmark.json
 
-CPU time on one thread (on a GPU: wall time); a ratio is the median over the rounds of one round's ratio, with its
-quartiles. As in part1/benchmark.py each is measured in two fresh processes: as Python starts, and, with `.kept` after
-the key, with freed memory kept. Memory is counted, not sampled: the bytes of all tensors that autograd keeps for the
-backward pass of one step.
+Times and ratios, and what `.kept` after a key is, are as in part1/benchmark.py. Memory is counted, not sampled: the
+bytes of all tensors that autograd keeps for the backward pass of one step.
 """
 
 import json
@@ -37,13 +35,13 @@ class OwnTimes(TimeGatedLSTM):
         return super().forward(x, t=torch.arange(1, x.shape[1] + 1).expand(len(x), -1))
 
 
-def models(H, leak=0.001):
+def models(H):
     """Name: model, all for one-hot digits with H units; part 1's LSTM first."""
     return {
         "lstm": LSTM(10, H, 10),
         "always_open": TimeGatedLSTM(10, H, 10, AlwaysOpen(H)),
-        "gated": TimeGatedLSTM(10, H, 10, TimeGate(H, leak=leak)),
-        "gated_own_times": OwnTimes(10, H, 10, TimeGate(H, leak=leak)),
+        "gated": TimeGatedLSTM(10, H, 10, TimeGate(H, leak=0.001)),
+        "gated_own_times": OwnTimes(10, H, 10, TimeGate(H, leak=0.001)),
     }
 
 
@@ -54,14 +52,13 @@ def saved_bytes(model, x, target):
 
     def keep(tensor):
         storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = storage.nbytes()
+        kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         loss = F.cross_entropy(model(x), target)  # held here: what is freed could be counted twice, or not at all
     del loss
-    return sum(kept.values())
+    return sum(size for address, size in kept.items() if address not in own)
 
 
 def measure(T, config):
@@ -72,12 +69,11 @@ def measure(T, config):
     x, _, _, target = Palindromes(T + 1).batch(config.batch_size)
     x, target = x.to(device), target.to(device)
     cells = {name: model.to(device) for name, model in models(config.num_hidden).items()}
-    steps = {name: training_step(model, x, target) for name, model in cells.items()}
-    seconds = in_turn(steps, config.rounds, device)
+    seconds = in_turn({name: training_step(model, x, target) for name, model in cells.items()}, config.rounds, device)
     return {name: (seconds[name], saved_bytes(model, x, target)) for name, model in cells.items()}
 
 
-def build_parser():
+def main(argv=None):
     parser = Parser(__doc__.split("\n")[0])
     parser.add_argument("--input_length", nargs="+", type=whole_number(2, 100_000), default=[100, 200, 400, 800])
     parser.add_argument("--num_hidden", type=whole_number(1, 10_000), default=128, help="units")
@@ -85,17 +81,13 @@ def build_parser():
     parser.add_argument("--rounds", type=whole_number(3, 100_000), default=20, help="times that each model is timed")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, or auto")
     parser.add_argument("--json", type=new_file, metavar="FILE", help="write the medians there")
-    return parser
-
-
-def main(argv=None):
-    parser = build_parser()
     config = parser.parse_args(argv)
     try:
         device = choose_device(config.device, needs_float64=True)
     except ValueError as error:
         parser.error(error)
-    figures, lines = {}, []
+    figures = {}
+    lines = [f"torch {torch.__version__}, {describe(device)}, batch {config.batch_size}, {config.num_hidden} units"]
     with Progress(len(config.input_length) * len(STATES), unit="process") as progress:
         for T in config.input_length:
             for state, keep_memory in STATES.items():
@@ -106,12 +98,9 @@ def main(argv=None):
                     figures[f"{name}_ms.T{T}{state}"] = round(milliseconds, 3)
                     figures[f"{name}_over_lstm.T{T}{state}"] = round(ratio, 4)
                     figures[f"{name}_bytes_per_step.T{T}"] = round(memory / T)  # in either state the same
-                    lines.append(
-                        f"{f'{name}.T{T}{state}':<26} {milliseconds:9.1f} ms  {ratio:6.3f} × lstm "
-                        f"({low:.3f} to {high:.3f})  {memory / T / 1e6:6.3f} MB per time step"
-                    )
+                    time = f"{milliseconds:9.1f} ms  {ratio:6.3f} × lstm ({low:.3f} to {high:.3f})"
+                    lines.append(f"{f'{name}.T{T}{state}':<26} {time}  {memory / T / 1e6:6.3f} MB per time step")
                 progress.advance(f"T = {T}{state}")
-    print(f"torch {torch.__version__}, {describe(device)}, batch {config.batch_size}, {config.num_hidden} units")
     print("\n".join(lines))
     if config.json:
         write_atomically(config.json, json.dumps(figures, indent=1) + "\n")

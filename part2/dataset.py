@@ -9,7 +9,7 @@ All are endless random streams, drawn a batch at a time, with one interface:
     lengths  (B,) int64, 1 to T, steps before the padding at the end; None: all T
     target   (B, 1) float32 to predict where `task.regression` is True, else (B,) int64, 0 to task.num_outputs - 1
 
-`task.longest` is the most steps that a sequence can have.
+`task.longest` is the most steps that a sequence can have. A batch_size or a seed that is too small is a ValueError.
 """
 
 import math
@@ -28,17 +28,16 @@ RESOLUTION = {"standard": 1.0, "high": 0.1, "asynchronous": None}  # ms from sam
 
 
 class _Stream:
-    """A random stream of its own for training and for held-out data, whose position can be saved.
+    """The random stream of a `seed`, a whole number ≥ 0, for training, or another one that is `held_out`.
 
     Held out means drawn from another seed sequence, not from other sequences: the numbers are continuous (two
     sequences of even ten float32 values agree with probability 2^-200 or so), so unlike palindromes none comes twice,
-    in training or across, and nothing can be learned by heart.
+    in training or across, and nothing can be learned by heart. The position in the stream can be saved.
     """
 
     def __init__(self, seed, held_out):
-        self.held_out = bool(held_out)
         # held_out first: numpy splits a seed ≥ 2^32 into words, and [seed, held_out] could then meet another seed's.
-        self.rng = np.random.default_rng([self.held_out, seed])
+        self.rng = np.random.default_rng([bool(held_out), seed])
 
     def state_dict(self):
         """Position in the random stream, plain values; to continue bit by bit, ask for the same batch sizes."""
@@ -55,10 +54,7 @@ class Palindromes(PalindromeDataset):
     """
 
     input_dim, num_outputs, regression = 10, 10, False
-
-    @property
-    def longest(self):
-        return self.seq_length - 1
+    longest = property(lambda self: self.seq_length - 1)
 
     def batch(self, batch_size):
         """x (B, T - 1, 10), None, None, target (B,)."""
@@ -72,20 +68,13 @@ class AddingProblem(_Stream):
         value   .31 .87 .05 .62 .44 …       U(0, 1)
         marker   0   1   0   0   1  …       target .87 + .44
 
-    The definition of Le, Jaitly & Hinton 2015: T is fixed, the two marks lie at any two different steps, all pairs
-    alike. Departures from Hochreiter & Schmidhuber 1997, who posed the problem: there values are from U(-1, 1), the
-    length varies by a tenth, the first mark is among the first ten steps, and the target is scaled to 0 to 1.
+    The definition of Le, Jaitly & Hinton 2015: T steps, at least 2 (else ValueError), and marks at any two of them, all
+    pairs alike. Departures from Hochreiter & Schmidhuber 1997, who posed the problem: there values are from U(-1, 1),
+    the length varies by a tenth, the first mark is among the first ten steps, and the target is scaled to 0 to 1.
 
     Always answering 1, the mean, gives a mean squared error of 2 · 1/12 = 1/6 ≈ 0.167 (`ADDING_BASELINE`), the
     variance of a sum of two U(0, 1); nothing that ignores the markers or the values does better. (The 0.1767 printed
     by Le et al. and copied since is a slip.)
-
-    Args:
-        T: steps, ≥ 2.
-        seed: whole number ≥ 0; the training and the held-out stream of one seed differ.
-        held_out: draw the held-out stream instead of the training one.
-
-    Raises ValueError if T < 2 or seed < 0.
     """
 
     input_dim, num_outputs, regression = 2, 1, True
@@ -97,10 +86,7 @@ class AddingProblem(_Stream):
         self.T = self.longest = T
 
     def batch(self, batch_size):
-        """x (B, T, 2), value and marker, None, None, target (B, 1), not (B,): an MSE against (B, 1) won't broadcast.
-
-        Raises ValueError if batch_size < 1.
-        """
+        """x (B, T, 2), value and marker, None, None, target (B, 1), not (B,): an MSE against (B, 1) won't broadcast."""
         B, T = _checked(batch_size), self.T
         rows = np.arange(B)
         first = self.rng.integers(T, size=B)
@@ -116,7 +102,7 @@ class FrequencyDiscrimination(_Stream):
     """Tell sine waves with a period of 5 to 6 ms (class 1) from faster and slower ones (class 0).
 
     The task of Neil, Pfeiffer & Liu 2016, section 3.1, with the numbers of their program (public_plstm, freq_task.py),
-    which their notebook's results stand on. All times in ms:
+    which their notebook's results stand on. All times in ms; a `sampling` that is not listed is a ValueError:
 
         period    class 1: U(5, 6); class 0: log-uniform on (1, 5) and (6, 100)
         phase     U(0, 2π), amplitude 1, no noise
@@ -126,21 +112,13 @@ class FrequencyDiscrimination(_Stream):
                   "asynchronous"  15 to 124 of them, however long the wave, at sorted U(start, start + duration)
 
     Departures from their program:
-    - It pads sequences on the left; here they are padded at the end, as `TimeGatedLSTM.forward` has it. The network
-      reads the same samples at the same times, as their padding is masked.
+    - It pads sequences on the left, masked; here they are padded at the end, as `TimeGatedLSTM.forward` has it.
     - Class 0 there is log-uniform on all of (1, 100), and the 4 % that fall between 5 and 6 are called class 1, so
-      that 52 % are; here they are left out. Classes are balanced: half of a batch each, in random order, and in an
-      odd batch a coin decides which has one more.
+      that 52 % are; here they are left out. Half of a batch is of each class, in random order; in an odd batch a coin
+      decides which has one more.
     - Phases there are U(0, duration) radians, uniform but for the last turn begun. Time stamps there are float32.
 
     The sample values are all x has: a network without a gate is to be given t as a second input, as in the paper.
-
-    Args:
-        sampling: "standard", "high" or "asynchronous".
-        seed: whole number ≥ 0; the training and the held-out stream of one seed differ.
-        held_out: draw the held-out stream instead of the training one.
-
-    Raises ValueError for another `sampling`, and if seed < 0.
     """
 
     input_dim, num_outputs, regression = 1, 2, False
@@ -149,15 +127,11 @@ class FrequencyDiscrimination(_Stream):
         if sampling not in RESOLUTION:
             raise ValueError(f"sampling {sampling!r} is unknown: choose from {', '.join(RESOLUTION)}")
         super().__init__(seed, held_out)
-        self.sampling = sampling
-        step = RESOLUTION[sampling]
-        self.longest = POINTS[1] - 1 if step is None else math.ceil(DURATIONS[1] / step)
+        self.step = RESOLUTION[sampling]
+        self.longest = math.ceil(DURATIONS[1] / self.step) if self.step else POINTS[1] - 1
 
     def batch(self, batch_size):
-        """x (B, T, 1), t (B, T) in ms, lengths (B,), target (B,): T is the longest of this batch; padding is 0.
-
-        Raises ValueError if batch_size < 1.
-        """
+        """x (B, T, 1), t (B, T) in ms, lengths (B,), target (B,): T is the longest of this batch; padding is 0."""
         B = _checked(batch_size)
         target = (self.rng.permutation(B) + self.rng.integers(2)) % 2
         period = self._periods(target)
@@ -169,8 +143,7 @@ class FrequencyDiscrimination(_Stream):
         t[padding] = 0
         x = np.sin(2 * math.pi * t / period[:, None] + phase[:, None])
         x[padding] = 0
-        x = torch.from_numpy(x.astype(np.float32)[..., None])
-        return x, torch.from_numpy(t), torch.from_numpy(lengths), torch.from_numpy(target)
+        return tuple(map(torch.from_numpy, (x.astype(np.float32)[..., None], t, lengths, target)))
 
     def _periods(self, target):
         """A period in ms for each of the classes `target` (B,)."""
@@ -181,10 +154,9 @@ class FrequencyDiscrimination(_Stream):
 
     def _times(self, start, duration):
         """Time stamps (B, T) of waves from start (B,) that last duration (B,), rising up to lengths (B,)."""
-        step = RESOLUTION[self.sampling]
-        if step is not None:
-            lengths = np.ceil(duration / step).astype(np.int64)
-            return start[:, None] + step * np.arange(lengths.max()), lengths
+        if self.step:
+            lengths = np.ceil(duration / self.step).astype(np.int64)
+            return start[:, None] + self.step * np.arange(lengths.max()), lengths
         lengths = self.rng.integers(*POINTS, size=len(start))
         u = self.rng.random((len(start), lengths.max()))
         u[np.arange(u.shape[1]) >= lengths[:, None]] = 1  # sorted to the end, where the padding is

@@ -10,13 +10,13 @@ from pathlib import Path
 if not __package__:  # run as `python part2/plot_gate.py`: import from the checkout, not from part2/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+import numpy as np
 import torch
 
 from common.arguments import Parser, number_between, positive_number
-from common.figures import BLUE, ORANGE, VERMILION, in_house_style, new_figure, save_figure
+from common.figures import BLUE, ORANGE, RESULTS, VERMILION, in_house_style, new_figure, save_figure
 from part2.time_gate import R_ON_LIMITS, TimeGate, never_opens
 
-ROOT = Path(__file__).resolve().parents[1]
 UNITS, DURATION, SEED = 128, 40, 42  # of the layer in the image
 PIXELS, SAMPLES = 800, 16  # columns of the image, and the time stamps that each is the mean of
 OPEN, CLOSED = "0.82", "0.955"  # shades of the phases: told apart in grey
@@ -34,10 +34,10 @@ def dimension(ax, start, end, y, text, colour):
 
 def curve(tau, s, r_on, start, end):
     """The gate's corners from time `start` to `end`, between which k is straight: t and k(t)."""
-    t = torch.arange(math.floor((start - s) / tau), math.ceil((end - s) / tau), dtype=torch.float64)
-    t = (s + tau * (t[:, None] + torch.tensor([0, r_on / 2, r_on], dtype=torch.float64))).flatten()
-    t = torch.tensor([start, *(time for time in t.tolist() if start < time < end), end], dtype=torch.float64)
-    return t.numpy(), TimeGate(1, tau, s, r_on)(t).detach()[:, 0].numpy()
+    periods = range(math.floor((start - s) / tau), math.ceil((end - s) / tau))
+    corners = (s + tau * (n + phi) for n in periods for phi in (0, r_on / 2, r_on))
+    t = np.array([start, *(corner for corner in corners if start < corner < end), end])
+    return t, TimeGate(1, tau, s, r_on)(t).detach()[:, 0].numpy()
 
 
 def draw_anatomy(ax, tau, s, r_on):
@@ -52,7 +52,6 @@ def draw_anatomy(ax, tau, s, r_on):
                 ax.text((low + high) / 2, 1.66, word, ha="center", va="top", fontsize=8, color="0.25")
     ax.plot(*curve(tau, s, r_on, start, end), color=BLUE, lw=2, zorder=3, clip_on=False)
     ax.plot([0, 0], [0, 1.1], color="0.25", lw=0.8, zorder=1)
-
     if s:
         dimension(ax, 0, s, 1.1, f"s = {s:g}", VERMILION)
     dimension(ax, s, s + r_on * tau, 1.33, f"$r_{{on}}$ τ = {r_on:g} · {tau:g} = {r_on * tau:g}", "0.1")
@@ -63,7 +62,6 @@ def draw_anatomy(ax, tau, s, r_on):
         line = {"arrowstyle": "-", "color": "0.4", "lw": 0.7}
         ax.annotate("k = 1 at\nφ = $r_{on}$ / 2", peak, beside, ha="center", va="center", arrowprops=line, fontsize=8)
     ax.set(xlim=(start, end), ylim=(0, 1.7), yticks=[0, 0.5, 1], xlabel=TIME, ylabel=OPENNESS)
-    ax.grid(False)
     ax.set_title("(a) Open for the share $r_{on}$ of every period τ, counted from s; else closed, k = 0")
 
 
@@ -75,19 +73,17 @@ def draw_variations(axes, tau, s, r_on):
         ("r_on", "$r_{on}$", "(d) $r_{on}$ alone: how long", (r_on / 3, r_on, r_on + (1 - r_on) * 0.6)),
     )
     start, end = min(0.0, s), min(0.0, s) + 4 * tau
-    for column, (name, symbol, title, values) in enumerate(variations):
-        for row, value in enumerate(values):
-            ax, given = axes[row, column], row == 1
+    styles = ((ORANGE, "0.35", ""), (BLUE, BLUE, ", as in (a)"), (ORANGE, "0.35", ""))
+    for column, (name, symbol, title, values) in zip(axes.T, variations, strict=True):
+        for ax, value, (area, line, words) in zip(column, values, styles, strict=True):
             t, k = curve(**{"tau": tau, "s": s, "r_on": r_on, name: value}, start=start, end=end)
-            ax.fill_between(t, k, color=BLUE if given else ORANGE, alpha=0.35, lw=0)
-            ax.plot(t, k, color=BLUE if given else "0.35", lw=1.4, clip_on=False)
-            text = f"{symbol} = {value:.3g}{', as in (a)' if given else ''}"
-            ax.text(1, 1.09, text, transform=ax.transAxes, ha="right", fontsize=8)
+            ax.fill_between(t, k, color=area, alpha=0.35, lw=0)
+            ax.plot(t, k, color=line, lw=1.4, clip_on=False)
+            ax.text(1, 1.09, f"{symbol} = {value:.3g}{words}", transform=ax.transAxes, ha="right", fontsize=8)
             ax.set(xlim=(start, end), ylim=(0, 1), yticks=[0, 1])
-            ax.grid(False)
-            ax.tick_params(labelbottom=row == 2, labelleft=column == 0)
-        axes[0, column].set_title(title, pad=16)
-        axes[2, column].set_xlabel(TIME, fontsize=8)
+            ax.tick_params(labelbottom=ax in axes[2], labelleft=ax in axes[:, 0])
+        column[0].set_title(title, pad=16)
+        column[2].set_xlabel(TIME, fontsize=8)
     axes[1, 0].set_ylabel(OPENNESS)
 
 
@@ -96,22 +92,18 @@ def draw_layer(ax, fig):
     """When each unit of a layer is open, an image: a row a unit, the shortest period below; darker is more open."""
     torch.manual_seed(SEED)
     gate = TimeGate(UNITS)
-    t = (torch.arange(PIXELS * SAMPLES, dtype=torch.float64) + 0.5) * DURATION / (PIXELS * SAMPLES)
-    k = gate(t)
+    k = gate((torch.arange(PIXELS * SAMPLES, dtype=torch.float64) + 0.5) * DURATION / (PIXELS * SAMPLES))
     taus, order = gate.tau.sort()
     pixels = k.reshape(PIXELS, SAMPLES, UNITS).mean(1).T[order].numpy()
     place = {"aspect": "auto", "origin": "lower", "extent": (0, DURATION, 0.5, UNITS + 0.5)}
     image = ax.imshow(pixels, cmap="Blues", vmin=0, vmax=1, interpolation="nearest", **place)
     fig.colorbar(image, ax=ax, label="openness k (mean over a pixel)", pad=0.02, ticks=[0, 0.5, 1])
-    ax.grid(False)
-    ax.set(xlabel=TIME, ylabel="unit, by period τ")
     ticks = (1, UNITS // 4, UNITS // 2, 3 * UNITS // 4, UNITS)
     ax.set_yticks(ticks, [f"{n}: τ = {taus[n - 1]:.3g}" for n in ticks])
-    ax.set_title(
-        f"(e) {UNITS} units with τ and s drawn as in the paper, $r_{{on}}$ = {gate.r_on[0]:g}: "
-        f"{100 * (k > 0).double().mean():.1f} % are open on average;\n"
-        f"time stamps 1, 2, … {DURATION} alone find {never_opens(gate, DURATION).sum()} of the {UNITS} never open"
-    )
+    title = f"(e) {UNITS} units with τ and s drawn as in the paper, $r_{{on}}$ = {gate.r_on[0]:g}: "
+    title += f"{100 * (k > 0).double().mean():.1f} % are open on average;\ntime stamps 1, 2, … {DURATION} alone "
+    title += f"find {never_opens(gate, DURATION).sum()} of the {UNITS} never open"
+    ax.set(xlabel=TIME, ylabel="unit, by period τ", title=title)
 
 
 @in_house_style
@@ -124,29 +116,27 @@ def figure(tau, s, r_on):
     draw_anatomy(fig.add_subplot(grid[0, :]), tau, s, r_on)
     draw_variations(axes[1:4], tau, s, r_on)
     draw_layer(fig.add_subplot(grid[4, :]), fig)
-    fig.suptitle(
-        "The time gate updates a unit in a short share of each of its periods, and copies its state in between",
-        fontsize=10.5,
-    )
+    for ax in fig.axes:
+        ax.grid(False)
+    title = "The time gate updates a unit in a short share of each of its periods, and copies its state in between"
+    fig.suptitle(title, fontsize=10.5)
     return fig
 
 
 def main(argv=None):
     parser = Parser(__doc__.split("\n")[0])
-    share = number_between(*R_ON_LIMITS, include_low=True, include_high=True)
     parser.add_argument("--tau", type=positive_number, default=10.0, help="period, in the unit of time")
     parser.add_argument("--s", type=number_between(-1e9, 1e9), default=4.0, help="shift, in the unit of time")
-    parser.add_argument("--r_on", type=share, default=0.3, help="share of the period in which the gate is open")
-    parser.add_argument("--output_dir", default=str(ROOT / "results/part2"), help="folder for gate.png and gate.pdf")
+    parser.add_argument("--r_on", type=number_between(*R_ON_LIMITS, True, True), default=0.3, help="open share of it")
+    parser.add_argument("--output_dir", type=Path, default=str(RESULTS / "part2"), help="folder for gate.png and .pdf")
     config = parser.parse_args(argv)
     if abs(config.s) > 2 * config.tau:
         parser.error(f"--s {config.s:g} is more than two periods of {config.tau:g}; s and s mod τ are the same gate")
     try:
         figures = {kind: figure(config.tau, config.s, config.r_on) for kind in ("png", "pdf")}
-        folder = Path(config.output_dir)
-        folder.mkdir(parents=True, exist_ok=True)
+        config.output_dir.mkdir(parents=True, exist_ok=True)
         for kind, drawn in figures.items():
-            save_figure(drawn, folder / f"gate.{kind}")
+            save_figure(drawn, config.output_dir / f"gate.{kind}")
     except (ValueError, OSError) as error:
         parser.error(error)
 

@@ -18,28 +18,17 @@ from common.figures import BLUE, GREEN, VERMILION, in_house_style, markdown, new
 from common.run_folder import read_metrics, read_runs
 
 GOOD = 0.99  # the held-out accuracy that the figure's titles and the tables give the updates to
-GATED = ("time-gated", BLUE, "-")
-PLAIN = ("plain", VERMILION, "--")
-CHRONO = ("plain, chrono", GREEN, "-.")
-FASTER = ("plain, rate 0.01", GREEN, "-.")
-# What is drawn: panel, name of the runs without their seed, curve. What has no runs is left out.
-CURVES = [
-    ("palindromes, 100 digits", "palindromes100_gated", GATED),
-    ("palindromes, 100 digits", "palindromes100_chrono_rate0.01", CHRONO),
-    ("palindromes, 100 digits", "palindromes100_lstm", PLAIN),
-    ("palindromes, 500 digits", "palindromes500_gated", GATED),
-    ("palindromes, 500 digits", "palindromes500_chrono_rate0.01", CHRONO),
-    ("palindromes, 500 digits", "palindromes500_lstm", PLAIN),
-    ("adding, 100 steps", "adding100_gated", GATED),
-    ("adding, 100 steps", "adding100_lstm", PLAIN),
-    ("frequencies, asynchronous", "asynchronous_gated", GATED),
-    ("frequencies, asynchronous", "asynchronous_lstm_rate0.01", PLAIN),
-    ("frequencies, every 1 ms", "standard_gated", GATED),
-    ("frequencies, every 1 ms", "standard_lstm_rate0.003", PLAIN),
-    ("frequencies, every 1 ms", "standard_lstm_rate0.01", FASTER),
-    ("frequencies, every 0.1 ms", "high_gated", GATED),
-    ("frequencies, every 0.1 ms", "high_lstm_rate0.01", PLAIN),
-]
+GATED, PLAIN = ("time-gated", BLUE, "-"), ("plain", VERMILION, "--")
+CHRONO, FASTER = ("plain, chrono", GREEN, "-."), ("plain, rate 0.01", GREEN, "-.")
+# A panel for each task: its title, and a curve for each setting, where there are runs named TASK_SETTING_seedN.
+PANELS = {
+    "palindromes100": ("palindromes, 100 digits", {"gated": GATED, "chrono_rate0.01": CHRONO, "lstm": PLAIN}),
+    "palindromes500": ("palindromes, 500 digits", {"gated": GATED, "chrono_rate0.01": CHRONO, "lstm": PLAIN}),
+    "adding100": ("adding, 100 steps", {"gated": GATED, "lstm": PLAIN}),
+    "asynchronous": ("frequencies, asynchronous", {"gated": GATED, "lstm_rate0.01": PLAIN}),
+    "standard": ("frequencies, every 1 ms", {"gated": GATED, "lstm_rate0.003": PLAIN, "lstm_rate0.01": FASTER}),
+    "high": ("frequencies, every 0.1 ms", {"gated": GATED, "lstm_rate0.01": PLAIN}),
+}
 CHANCE = {"palindromes": 10, "frequencies": 50}  # %, by the first word of a panel
 
 
@@ -78,32 +67,26 @@ def draw_curve(ax, seeds, label, colour, style):
 
 @in_house_style
 def figure(runs):
-    """One panel per task, its settings' medians in the title. Raises ValueError if none of CURVES is there."""
-    panels = {}
-    for title, name, curve in CURVES:
-        if name in runs:
-            panels.setdefault(title, []).append((runs[name], curve))
-    if not panels:
-        raise ValueError("none of the runs is one that the figure shows")
-    columns = min(3, len(panels))
-    rows = math.ceil(len(panels) / columns)
-    fig, axes = new_figure(rows, columns, width=3.4 * columns + 0.6, height=3.0 * rows + 0.5, squeeze=False)
-    for ax, (title, curves) in zip(axes.flat, panels.items(), strict=False):
-        lines = [title, *(draw_curve(ax, seeds, *curve) for seeds, curve in curves)]
-        task = title.split(",")[0]
-        if task in CHANCE:
-            ax.axhline(CHANCE[task], color="0.3", lw=0.8, ls=(0, (1, 2)))
+    """A panel per task, empty without runs, the settings' medians in its title. Raises ValueError if all are empty."""
+    fig, axes = new_figure(2, 3, width=3.4 * 3 + 0.6, height=6.5)
+    for ax, (task, (title, curves)) in zip(axes.flat, PANELS.items(), strict=True):
+        drawn = [(runs[f"{task}_{name}"], curve) for name, curve in curves.items() if f"{task}_{name}" in runs]
+        if not drawn:
+            ax.set_axis_off()
+            continue
+        lines = [title, *(draw_curve(ax, seeds, *curve) for seeds, curve in drawn)]
+        kind = title.split(",")[0]
+        if kind in CHANCE:
+            ax.axhline(CHANCE[kind], color="0.3", lw=0.8, ls=(0, (1, 2)))
         ax.set_title("\n".join(lines), fontsize=8.5)
-        ax.set_xscale("log")
+        ylabel = "sums to within 0.04 (%)" if kind == "adding" else "held-out accuracy (%)"
+        ax.set(xscale="log", ylim=(0, 103), xlabel="updates", ylabel=ylabel)
         ax.xaxis.set_minor_formatter(NullFormatter())  # labels at 2, 3, 4 … run together where there is one decade
-        ax.set(ylim=(0, 103), xlabel="updates")
-        ax.set_ylabel("sums to within 0.04 (%)" if task == "adding" else "held-out accuracy (%)")
         ax.legend(fontsize=7, handlelength=1.7, loc="best")
-    for ax in axes.flat[len(panels) :]:
-        ax.set_axis_off()
-    fig.suptitle(
-        "What the time gate is good for: line, median of the seeds; band, lowest to highest; dots: chance", fontsize=10
-    )
+    if not any(ax.axison for ax in axes.flat):
+        raise ValueError("none of the runs is one that the figure shows")
+    title = "What the time gate is good for: line, median of the seeds; band, lowest to highest; dots: chance"
+    fig.suptitle(title, fontsize=10)
     return fig
 
 
@@ -113,11 +96,11 @@ def table(runs):
     for name, seeds in sorted(runs.items()):
         accuracy = [100 * run["accuracy"] for run in seeds]
         mean = f"{statistics.mean(accuracy):.2f}" + (f" ± {statistics.stdev(accuracy):.2f}" if len(seeds) > 1 else "")
-        reached = [steps_to(run, GOOD) for run in seeds]
-        updates = ("never" if math.isinf(steps) else f"{steps:,}" for steps in reached)
+        reached = (steps_to(run, GOOD) for run in seeds)
+        updates = ", ".join("never" if math.isinf(steps) else f"{steps:,}" for steps in reached)
         seconds = statistics.median(run["cpu_seconds"] for run in seeds)
-        each = ([str(run["seed"]) for run in seeds], [f"{a:.2f}" for a in accuracy])
-        rows.append((name, *map(", ".join, each), mean, ", ".join(updates), f"{seconds:.0f}"))
+        each = ", ".join(str(run["seed"]) for run in seeds), ", ".join(f"{a:.2f}" for a in accuracy)
+        rows.append((name, *each, mean, updates, f"{seconds:.0f}"))
     columns = ("accuracy at the end, each seed", "mean ± sd", "updates to 99 %, each seed", "CPU s, median")
     return markdown(("run", "seeds", *columns), rows)
 

@@ -25,7 +25,7 @@ def openness(t, tau, s, r_on, leak=0.0, dtype=None):
     t, tau, s, r_on are tensors that broadcast, t, tau and s in one unit of time; pass float64, as float32 has lost the
     phase after some 10⁵ periods. The phase is what u = (t - s) / τ exceeds its floor by: t < s wraps (fmod would
     mirror it), and as the floor is a constant, no part of the derivative is lost: ∂φ/∂τ = -(t - s) / τ². The phase
-    itself, 0 to 1, is small enough for any `dtype`, which what comes after it is computed in, and k returned in.
+    itself, 0 to 1, is small enough for any `dtype`, in which k is computed from it.
     """
     u = (t - s) / tau
     phi = (u - u.detach().floor()).to(dtype or u.dtype)
@@ -66,12 +66,9 @@ class TimeGate(nn.Module):
         if not 0 <= leak <= 1:
             raise ValueError(f"leak is {leak}, not from 0 to 1")
         self.num_hidden = H = num_hidden
-        if tau is None:
-            tau = torch.empty(H, dtype=torch.float64).uniform_(0, 3).exp()
-        tau = _per_unit("tau", tau, H, *TAU_LIMITS)
-        if s is None:
-            s = tau * torch.rand(H, dtype=torch.float64)
-        s = _per_unit("s", s, H, -math.inf, math.inf)
+        drawn = torch.empty(H, dtype=torch.float64)
+        tau = _per_unit("tau", drawn.uniform_(0, 3).exp() if tau is None else tau, H, *TAU_LIMITS)
+        s = _per_unit("s", tau * drawn.uniform_() if s is None else s, H, -math.inf, math.inf)
         r_on = _per_unit("r_on", 0.05 if r_on is None else r_on, H, *R_ON_LIMITS)
 
         self.log_tau = nn.Parameter(tau.log(), requires_grad="tau" in learn)
@@ -97,9 +94,8 @@ class TimeGate(nn.Module):
     def forward(self, t, dtype=torch.float64):
         """Openness (…, H) of each unit at time stamps t: (T,), or (B, T) if each sequence has its own.
 
-        Any real numbers, in any order and at any distance. Converted to float64: what float32 has rounded away (at
-        t = 10⁶ all below 0.06) does not come back. The phase is always computed in float64, the openness from it
-        in `dtype`. Raises ValueError if a time stamp is not finite.
+        Any finite numbers, else ValueError, in any order. They are converted to float64: what float32 has rounded away
+        (at t = 10⁶ all below 0.06) does not come back. The openness is computed from the phase in `dtype`.
         """
         t = torch.as_tensor(t, dtype=torch.float64, device=self.log_tau.device)
         if not t.isfinite().all():
@@ -117,17 +113,17 @@ class AlwaysOpen(nn.Module):
 
     def forward(self, t, dtype=torch.float64):
         """Ones (T, 1), or (B, T, 1), for time stamps t, (T,) or (B, T)."""
-        return torch.ones((*t.shape, 1), dtype=dtype, device=t.device)
+        return torch.ones_like(t, dtype=dtype)[..., None]
 
 
 @torch.no_grad()
 def never_opens(gate, T):
     """Which units of a TimeGate are closed at each of the steps 1, 2, …, T: (H,) bool. A leak opens none."""
     tau, s, r_on = gate.tau, gate.s, gate.r_on
-    opened = torch.zeros_like(tau, dtype=torch.bool)
+    closed = torch.ones_like(tau, dtype=torch.bool)
     for t in range(1, T + 1):
-        opened |= openness(t, tau, s, r_on) > 0
-    return ~opened
+        closed &= openness(t, tau, s, r_on) == 0
+    return closed
 
 
 def _per_unit(name, value, H, low, high):

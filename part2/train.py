@@ -42,38 +42,23 @@ def build_parser():
     parser = Parser(__doc__.split("\n")[0])
     task = parser.add_argument_group("task")
     task.add_argument("--task", choices=TASKS, default="palindromes", help="what is learned")
-    task.add_argument(
-        "--input_length", type=whole_number(2, 100_000), default=50, help="steps to read (palindromes, adding)"
-    )
+    task.add_argument("--input_length", type=whole_number(2, 100_000), default=50, help="steps; not for frequency")
     task.add_argument("--sampling", choices=RESOLUTION, default="standard", help="how waves are sampled (frequency)")
     model = parser.add_argument_group("model")
     model.add_argument("--model_type", choices=("gated", "lstm"), default="gated", help="with the time gate, or plain")
     model.add_argument("--num_hidden", type=whole_number(1, 10_000), default=128, help="units")
-    model.add_argument(
-        "--init", choices=("default", "zero_bias", "chrono"), default="default", help="first weights, as in part 1"
-    )
+    model.add_argument("--init", choices=init.INITS["LSTM"], default="default", help="first weights, as in part 1")
     model.add_argument("--equation_15", choices=EQUATION_15, default=EQUATION_15[0], help="tanh of the gated c or of c̃")
     gate = parser.add_argument_group("time gate; times in steps, for frequency in ms")
-    gate.add_argument(
-        "--log_tau",
-        nargs=2,
-        type=number_between(-20, 20),
-        default=[0.0, 3.0],
-        metavar=("LOW", "HIGH"),
-        help="draw the logarithm of the first periods τ uniformly from LOW to HIGH",
-    )
+    log_tau = {"nargs": 2, "type": number_between(-20, 20), "default": [0.0, 3.0], "metavar": ("LOW", "HIGH")}
+    gate.add_argument("--log_tau", **log_tau, help="first periods τ: their logarithm is uniform from LOW to HIGH")
     gate.add_argument("--r_on", type=number_between(0, 1), default=0.05, help="first open share of a period")
     gate.add_argument("--leak", type=number_between(0, 1, True, True), default=0.001, help="slope α, while training")
     gate.add_argument("--learn", nargs="*", choices=PARAMETERS, default=list(PARAMETERS), help="parameters learned")
     training = parser.add_argument_group("training")
     add_training_flags(training, "sequences", "adam")
-    training.add_argument(
-        "--times",
-        nargs="+",
-        type=whole_number(2, 1_000),
-        default=[],
-        help="also test the trained model, without further training, at so many times --input_length",
-    )
+    longer = "also test the trained model, without further training, at so many times --input_length"
+    training.add_argument("--times", nargs="+", type=whole_number(2, 1_000), default=[], help=longer)
     output = parser.add_argument_group("output")
     output.add_argument("--output_dir", help="run folder; none: a new numbered one under results/part2")
     output.add_argument("--resume", action="store_true", help="resume the run in --output_dir, if there is one")
@@ -157,12 +142,9 @@ def accuracy_beyond(model, config):
 def train(config, model, training_set, run, stop=False):
     """Train `model` in place until convergence or `train_steps`; the result is measured on fresh held-out sequences.
 
-    Args:
-        config: the settings of `build_parser`.
-        model, training_set: `build_model(config, training_set)`, `TASKS[config.task](config, False)`.
-        run: RunFolder that keeps metrics and checkpoints, and whose state is resumed from; the gate's values before and
-            after learning go to its gate.csv.
-        stop: truthy once a stop is requested.
+    `training_set` is `TASKS[config.task](config, False)`; `run` a RunFolder that keeps metrics and checkpoints, the
+    gate's values before and after learning in gate.csv, and whose state is resumed from; `stop` is truthy once a stop
+    is requested.
 
     Returns a dict, or None if a stop was requested; the run's checkpoint is then of the last update made. Raises
     DivergedError after an update that left weights that are not finite, before it is saved.
@@ -229,19 +211,12 @@ def main(argv=None):
         if config.log_tau[0] > config.log_tau[1]:
             raise ValueError(f"--log_tau {config.log_tau[0]:g} {config.log_tau[1]:g}: the first is the larger one")
         if config.task == "palindromes" and config.input_length < 3:
-            raise ValueError(
-                f"--input_length {config.input_length}: of so short palindromes none can be held out; 3 can"
-            )
+            raise ValueError(f"--input_length {config.input_length}: no palindrome so short can be held out; 3 can")
         training_set = TASKS[config.task](config, False)
         model = build_model(config, training_set)
-        run = RunFolder(
-            config.output_dir,
-            settings_of(config),
-            COLUMNS,
-            resume=config.resume,
-            may_change=("device", "train_steps"),
-            default=ROOT / f"results/part2/{config.task}_{config.model_type}_seed{config.seed}",
-        )
+        default = ROOT / f"results/part2/{config.task}_{config.model_type}_seed{config.seed}"
+        resuming = {"resume": config.resume, "may_change": ("device", "train_steps")}
+        run = RunFolder(config.output_dir, settings_of(config), COLUMNS, default=default, **resuming)
         prepare_process()
         run.begin(device)
     except (ValueError, OSError, RuntimeError) as error:
@@ -249,13 +224,9 @@ def main(argv=None):
 
     size = config.sampling if config.task == "frequency" else f"{config.input_length} steps"
     print(f"{config.task}, {size}, {config.model_type}, seed {config.seed}")
-    result = run_to_the_end(
-        lambda: train(config, model, training_set, run, stop),
-        run,
-        stop,
-        resume_command=parser.command(config, output_dir=run.path, resume=True),
-        hint=f"a lower --learning_rate (now {config.learning_rate:g}) or --max_norm (now {config.max_norm:g})",
-    )
+    command = parser.command(config, output_dir=run.path, resume=True)
+    hint = f"a lower --learning_rate (now {config.learning_rate:g}) or --max_norm (now {config.max_norm:g})"
+    result = run_to_the_end(lambda: train(config, model, training_set, run, stop), run, stop, command, hint)
     print(
         f"accuracy {result['accuracy']:.4f} on {FINAL_EVALUATION} held-out sequences, loss {result['loss']:.4f}, "
         f"{result['steps']} steps, {result['wall_seconds']:.0f} s ({result['cpu_seconds']:.0f} s CPU), "

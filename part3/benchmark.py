@@ -5,8 +5,8 @@ python part3/benchmark.py --json benchmark.json
 Each figure is CPU time on one thread (on a GPU: wall time, the GPU waited for), the median over rounds. A ratio is the
 median over the rounds of one round's ratio, with its quartiles.
 
-- step: an update as part3/train.py makes it, batch included; bare: `nn.LSTM`, embedding, linear output, loss and the
-  same optimizer, as few lines as it takes, on a batch that lies there.
+- step: an update as part3/train.py makes it, batch and check of the weights included; bare: `nn.LSTM`, embedding,
+  linear output, loss and the same optimizer, as few lines as it takes, on a batch that lies there.
 - batch: a batch of random sentences; course_batch: the course's way, a window at a time as Python lists of characters
   through a DataLoader, here in the main process.
 - draw: `part3/sampling.py`, of b texts at once; plain: the loop that calls `nn.LSTM` once per character.
@@ -28,12 +28,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 from common.arguments import Parser, new_file, whole_number
 from common.device import choose_device, describe, in_fresh_process, in_turn, quartiles_of_ratio
 from common.files import write_atomically
 from common.progress import Progress
+from common.training import check_finite
 from part3.dataset import RandomSentences, TextDataset, read_text
 from part3.model import TextGenerationModel
 from part3.optimizer import build_optimizer
@@ -78,27 +79,28 @@ class CourseDataset(Dataset):
         return inputs, targets
 
 
-def training_functions(text, dataset, device):
-    """{name: function} of a step of ours, a bare one, a batch of ours and one of the course's."""
+def training_functions(filename, device):
+    """{name: function} of a step of ours, a bare one, a batch of ours and the course's. Raises as TextDataset."""
+    dataset, windows = TextDataset(filename, SEQ_LENGTH), CourseDataset(read_text(filename), SEQ_LENGTH)
     sampler = RandomSentences(dataset, BATCH_SIZE, device=device)
-    loader = iter(DataLoader(CourseDataset(text, SEQ_LENGTH), BATCH_SIZE, shuffle=True))
+    forever = RandomSampler(windows, replacement=True, num_samples=10**12)
+    loader = iter(DataLoader(windows, BATCH_SIZE, sampler=forever))
     V = dataset.vocab_size
     models = {"bare": BareModel(V, DEFAULTS.lstm_num_hidden), "step": build_model(V, vars(DEFAULTS))}
     optimizers = {name: build_optimizer(model.to(device), DEFAULTS, device) for name, model in models.items()}
     lying_there = sampler.batch()
 
-    def step(name, batch):
+    def bare_step(name="bare", batch=lying_there):
         inputs, targets, _ = batch
         logits, _ = models[name](inputs)
         loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
-        update(models[name], optimizers[name], loss, DEFAULTS.max_norm)
+        return loss, update(models[name], optimizers[name], loss, DEFAULTS.max_norm)
 
-    return {
-        "bare": lambda: step("bare", lying_there),
-        "step": lambda: step("step", sampler.batch()),
-        "batch": sampler.batch,
-        "course_batch": lambda: next(loader),
-    }
+    def step():
+        loss, grad_norm = bare_step("step", sampler.batch())
+        check_finite(models["step"], 0, loss.item(), grad_norm)
+
+    return {"bare": bare_step, "step": step, "batch": sampler.batch, "course_batch": lambda: next(loader)}
 
 
 @torch.no_grad()
@@ -115,34 +117,20 @@ def drawing_functions(vocab_size, num_hidden, length):
     bare = BareModel(vocab_size, num_hidden)
     writer = Writer(TextGenerationModel(vocab_size, num_hidden, embedding_dim=EMBEDDING_DIM).state_dict())
     rng = np.random.default_rng(0)
-
-    def draw(num_texts):
-        for _ in write(writer, [0], length, rng, num_texts):
-            pass
-
-    ways = {"plain": lambda num_texts: plain_loop(bare, num_texts, length), "draw": draw}
+    ways = {
+        "plain": lambda num_texts: plain_loop(bare, num_texts, length),
+        "draw": lambda num_texts: list(write(writer, [0], length, rng, num_texts)),
+    }
     return {(way, n): partial(function, n) for n in (1, 64) for way, function in ways.items()}
-
-
-def read(config):
-    """The text and its dataset. Raises ValueError for a text with too few windows for the course's batches, OSError."""
-    text = read_text(config.txt_file)
-    needed = SEQ_LENGTH + BATCH_SIZE * (config.rounds + 2)  # a whole batch a round, and two that are not counted
-    if len(text) < needed:
-        raise ValueError(
-            f"{config.txt_file} has {len(text)} characters, too few for --rounds {config.rounds}: {needed} are needed"
-        )
-    return text, TextDataset(config.txt_file, SEQ_LENGTH)
 
 
 def measure_training(config):
     """Quartiles, {key: (low, median, high)}: ms of a step or batch, and ratios."""
     torch.manual_seed(0)
     device = choose_device(config.device)
-    seconds = in_turn(training_functions(*read(config), device), config.rounds, device)
-    measured = {
-        f"{name}_ms": [1000 * value for value in statistics.quantiles(values, n=4)] for name, values in seconds.items()
-    }
+    seconds = in_turn(training_functions(config.txt_file, device), config.rounds, device)
+    milliseconds = {name: [1000 * value for value in values] for name, values in seconds.items()}
+    measured = {f"{name}_ms": statistics.quantiles(values, n=4) for name, values in milliseconds.items()}
     for name, base in (("step", "bare"), ("batch", "step"), ("course_batch", "step")):
         measured[f"{name}_over_{base}"] = quartiles_of_ratio(seconds[name], seconds[base])
     return measured
@@ -151,12 +139,11 @@ def measure_training(config):
 def measure_drawing(config, vocab_size, H):
     """Quartiles, {key: (low, median, high)}: characters per second with H units a layer, and ratios."""
     torch.manual_seed(0)
-    functions = drawing_functions(vocab_size, H, config.length)
-    seconds = in_turn(functions, config.rounds, torch.device("cpu"))
+    seconds = in_turn(drawing_functions(vocab_size, H, config.length), config.rounds, torch.device("cpu"))
     measured = {}
     for (way, num_texts), values in seconds.items():
-        speeds = [num_texts * config.length / value for value in reversed(statistics.quantiles(values, n=4))]
-        measured[f"{way}_per_second.h{H}.b{num_texts}"] = speeds
+        drawn = [num_texts * config.length] * config.rounds
+        measured[f"{way}_per_second.h{H}.b{num_texts}"] = quartiles_of_ratio(drawn, values)
     # A character of one text beside the plain loop's; one of 64 texts at once beside the loop over one, and over 64.
     of_64 = [value / 64 for value in seconds["draw", 64]]
     measured[f"draw_speedup.h{H}.b1"] = quartiles_of_ratio(seconds["plain", 1], seconds["draw", 1])
@@ -165,26 +152,21 @@ def measure_drawing(config, vocab_size, H):
     return measured
 
 
-def build_parser():
+def main(argv=None):
     parser = Parser(__doc__.split("\n")[0])
     parser.add_argument("--txt_file", default=ROOT / "assets/book.txt", help="text whose windows are drawn")
     parser.add_argument("--rounds", type=whole_number(3, 100_000), default=50, help="times that each way is timed")
     parser.add_argument("--length", type=whole_number(1, 10**6), default=100, help="characters drawn a round and text")
     parser.add_argument("--device", default="cpu", help="of the training step: cpu, cuda, cuda:1, mps, or auto")
     parser.add_argument("--json", type=new_file, metavar="FILE", help="write the medians there")
-    return parser
-
-
-def main(argv=None):
-    parser = build_parser()
     config = parser.parse_args(argv)
     try:
         device = choose_device(config.device)
-        _, dataset = read(config)
+        vocab_size = TextDataset(config.txt_file, SEQ_LENGTH).vocab_size
     except (ValueError, OSError) as error:
         parser.error(error)
     measured = {}
-    processes = [(measure_training, config), *((measure_drawing, config, dataset.vocab_size, H) for H in DRAWN_HIDDEN)]
+    processes = [(measure_training, config), *((measure_drawing, config, vocab_size, H) for H in DRAWN_HIDDEN)]
     with Progress(len(STATES) * len(processes), unit="process") as progress:
         for state, keep_memory in STATES.items():
             for function, *args in processes:

@@ -17,9 +17,7 @@ import json
 import multiprocessing
 import os
 import socket
-import statistics
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,7 +32,7 @@ from common.arguments import Parser, new_file, whole_number
 from common.device import keep_freed_memory, quartiles_of_ratio
 from common.files import write_atomically
 from common.progress import Progress
-from common.training import check_finite
+from common.training import Clock, check_finite
 from part3.dataset import RandomSentences, TextDataset
 from part3.model import TextGenerationModel
 from part3.optimizer import OPTIMIZERS
@@ -45,47 +43,38 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def compute(config, environment, pipe):
-    """A rank: for each True from the pipe make `config.steps` updates, send (wall, CPU) seconds; at last the bytes."""
+    """A rank: for each word from the pipe make `config.steps` updates; send wall and CPU seconds, bytes an update."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     keep_freed_memory()
     os.environ.update(environment)
-    ranks, device = Ranks(environment), torch.device("cpu")
-    ranks.connect(device)
+    ranks = Ranks()
+    ranks.connect(torch.device("cpu"))
     dataset = TextDataset(config.txt_file, config.seq_length)
     sampler = RandomSentences(dataset, config.batch_size)
     model = TextGenerationModel(dataset.vocab_size, config.lstm_num_hidden)
     predict = ranks.wrap(model)
     optimizer = OPTIMIZERS["adam"](model.parameters(), 2e-3)
-    sent = 0
+    updates, sent = 0, []  # bytes
 
     def count(group, bucket):
-        nonlocal sent
-        sent += bucket.buffer().nbytes
+        sent.append(bucket.buffer().nbytes)
         return allreduce_hook(group, bucket)
 
     if ranks.size > 1:
         predict.register_comm_hook(None, count)
-
-    def step():
-        nonlocal sent
-        ranks.all_reduce_max(False, 0)
-        inputs, targets, _ = sampler.batch()
-        logits, _ = predict(ranks.shard(inputs))
-        loss = F.cross_entropy(logits.flatten(0, 1), ranks.shard(targets).flatten())
-        grad_norm = update(model, optimizer, loss, max_norm=5.0)
-        check_finite(model, updates, ranks.all_reduce_mean(loss).item(), grad_norm)
-        if ranks.size > 1:
-            sent += 3 * 8  # two whole numbers, and the loss in float64
-
-    updates = 0
-    while pipe.recv():
-        start = time.perf_counter(), time.process_time()
+    while pipe.recv() == "go":
+        clock = Clock()
         for _ in range(config.steps):
-            step()
-        updates += config.steps
-        pipe.send((time.perf_counter() - start[0], time.process_time() - start[1]))
-    pipe.send(sent / updates)
+            ranks.all_reduce_max(False, 0)
+            inputs, targets, _ = sampler.batch()
+            logits, _ = predict(ranks.shard(inputs))
+            loss = F.cross_entropy(logits.flatten(0, 1), ranks.shard(targets).flatten())
+            grad_norm = update(model, optimizer, loss, max_norm=5.0)
+            check_finite(model, updates, ranks.all_reduce_mean(loss).item(), grad_norm)
+            updates += 1
+        exchanged = sum(sent) / updates + 3 * 8  # two whole numbers, and the loss in float64
+        pipe.send((clock.wall_seconds, clock.cpu_seconds, exchanged))
 
 
 @contextmanager
@@ -98,10 +87,9 @@ def processes(config, size):
     started = []
     for rank in range(size):
         place = {"RANK": str(rank), "WORLD_SIZE": str(size), "LOCAL_RANK": str(rank)}
+        place |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
         here, there = context.Pipe()
-        process = context.Process(
-            target=compute, args=(config, {**place, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}, there)
-        )
+        process = context.Process(target=compute, args=(config, place, there))
         process.start()
         there.close()  # a rank that dies then ends the waiting for it
         started.append((process, here))
@@ -113,30 +101,16 @@ def processes(config, size):
             process.join()
 
 
-def ask(pipes, another_round):
-    """Ask the ranks for another round, or, False, for the bytes sent; returns their answers."""
-    for pipe in pipes:
-        pipe.send(another_round)
-    return [pipe.recv() for pipe in pipes]
-
-
-def build_parser():
+def main(argv=None):
     parser = Parser(__doc__.split("\n")[0])
     parser.add_argument("--txt_file", default=ROOT / "assets/book.txt", help="text whose windows are drawn")
     parser.add_argument("--ranks", type=whole_number(2, 1024), default=2, help="processes that are compared with one")
     parser.add_argument("--lstm_num_hidden", type=whole_number(1, 10_000), default=128, help="units of a layer")
-    parser.add_argument(
-        "--batch_size", type=whole_number(1, 1_000_000), default=64, help="windows per update, of all ranks"
-    )
+    parser.add_argument("--batch_size", type=whole_number(1, 10**6), default=64, help="windows per update of all ranks")
     parser.add_argument("--seq_length", type=whole_number(1, 100_000), default=30, help="characters of a window, T")
     parser.add_argument("--steps", type=whole_number(1, 10**6), default=20, help="updates per round")
     parser.add_argument("--rounds", type=whole_number(3, 100_000), default=20, help="times that each side is timed")
     parser.add_argument("--json", type=new_file, metavar="FILE", help="write the medians there")
-    return parser
-
-
-def main(argv=None):
-    parser = build_parser()
     config = parser.parse_args(argv)
     try:
         if config.batch_size % config.ranks:
@@ -145,34 +119,32 @@ def main(argv=None):
     except (ValueError, OSError) as error:
         parser.error(error)
 
-    seconds = {"one": [], "several": [], "one_cpu": [], "several_cpu": []}
+    rounds = {"one": [], "several": []}
     with processes(config, 1) as one, processes(config, config.ranks) as several:
         with Progress(config.rounds + 1, unit="round") as progress:
             for _ in range(config.rounds + 1):
                 for name, pipes in (("one", one), ("several", several)):
-                    wall, cpu = zip(*ask(pipes, True), strict=True)
-                    seconds[name].append(max(wall))
-                    seconds[f"{name}_cpu"].append(max(cpu))
+                    for pipe in pipes:
+                        pipe.send("go")
+                    rounds[name].append([max(values) for values in zip(*(pipe.recv() for pipe in pipes), strict=True)])
                 progress.advance()
-        sent = max(ask(several, False))
-    seconds = {name: values[1:] for name, values in seconds.items()}  # the first round fills the caches
-    measured = {}
-    for ranks, name in ((1, "one"), (config.ranks, "several")):
-        speeds = [config.steps / value for value in reversed(statistics.quantiles(seconds[name], n=4))]
-        measured[f"steps_per_second.{ranks}"] = speeds
-    measured[f"speedup.{config.ranks}"] = quartiles_of_ratio(seconds["one"], seconds["several"])
-    measured[f"cpu_speedup.{config.ranks}"] = quartiles_of_ratio(seconds["one_cpu"], seconds["several_cpu"])
-    measured["bytes_per_step"] = [sent] * 3
-    print(
-        f"torch {torch.__version__}, CPU, 2 layers of {config.lstm_num_hidden}, global batch {config.batch_size}, "
-        f"T {config.seq_length}"
-    )
+    # The first round fills the caches.
+    (one, one_cpu, _), (several, several_cpu, sent) = (zip(*kept[1:], strict=True) for kept in rounds.values())
+    steps = [config.steps] * config.rounds
+    measured = {
+        "steps_per_second.1": quartiles_of_ratio(steps, one),
+        f"steps_per_second.{config.ranks}": quartiles_of_ratio(steps, several),
+        f"speedup.{config.ranks}": quartiles_of_ratio(one, several),
+        f"cpu_speedup.{config.ranks}": quartiles_of_ratio(one_cpu, several_cpu),
+        "bytes_per_step": [max(sent)] * 3,
+    }
+    sizes = f"2 layers of {config.lstm_num_hidden}, global batch {config.batch_size}, T {config.seq_length}"
+    print(f"torch {torch.__version__}, CPU, {sizes}")
     for key, (low, median, high) in measured.items():
         print(f"{key:<20} {median:12.4g}  ({low:.4g} to {high:.4g})")
     if config.json:
-        write_atomically(
-            config.json, json.dumps({k: float(f"{v[1]:.6g}") for k, v in measured.items()}, indent=1) + "\n"
-        )
+        medians = {key: float(f"{median:.6g}") for key, (_, median, _) in measured.items()}
+        write_atomically(config.json, json.dumps(medians, indent=1) + "\n")
 
 
 if __name__ == "__main__":

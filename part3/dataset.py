@@ -38,15 +38,12 @@ class TextDataset(Dataset):
         occurs[points] = True
         self.characters = "".join(map(chr, np.flatnonzero(occurs)))
         ids = (occurs.cumsum(dtype=np.int32) - 1)[points]
-        self.vocab_size = len(self.characters)
-        self.seq_length = seq_length
-
+        self.vocab_size, self.seq_length = len(self.characters), seq_length
         self.training, self.held_out = split(torch.from_numpy(ids), val_fraction)
         if len(self.training) < seq_length + 1 or (val_fraction > 0 and len(self.held_out) < 2):
-            raise ValueError(
-                f"{filename} has {len(ids)} characters, {len(self.training)} of them for training and "
-                f"{len(self.held_out)} held out: too few for windows of {seq_length} + 1 characters, and 2 held out"
-            )
+            parts = f"{len(self.training)} of them for training and {len(self.held_out)} held out"
+            needed = f"too few for windows of {seq_length} + 1 characters, and 2 held out"
+            raise ValueError(f"{filename} has {len(ids)} characters, {parts}: {needed}")
 
     def convert_to_string(self, ids):
         """The text that the ids, a tensor or a list, stand for."""
@@ -77,8 +74,8 @@ class RandomSentences:
         self.rng = np.random.default_rng(seed)
 
     def batch(self):
-        starts = torch.from_numpy(self.rng.integers(self.starts, size=(self.batch_size, 1)))
-        windows = self.ids[starts.to(self.ids.device) + self.offsets].long()  # (B, T + 1)
+        starts = torch.from_numpy(self.rng.integers(self.starts, size=(self.batch_size, 1))).to(self.ids.device)
+        windows = self.ids[starts + self.offsets].long()  # (B, T + 1)
         return windows[:, :-1], windows[:, 1:], False
 
     def state_dict(self):
@@ -106,9 +103,7 @@ class ParallelStreams:
         self.seq_length, self.batch_size = dataset.seq_length, batch_size
         self.batches_per_round = len(self.ids) // (batch_size * self.seq_length)
         if self.batches_per_round < 1:
-            raise ValueError(
-                f"{len(self.ids)} characters are too few for {batch_size} streams of {self.seq_length} a batch"
-            )
+            raise ValueError(f"{len(self.ids)} characters are too few for {batch_size} streams of {self.seq_length}")
         self.rng = np.random.default_rng(seed)
         self._begin_round(0)
 
@@ -152,10 +147,8 @@ def read_text(filename, encoding="utf-8"):
     try:
         text = raw.decode("utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding)
     except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{filename}: the byte 0x{raw[error.start]:02x} at offset {error.start} is not {encoding}; "
-            f"try another --encoding, such as latin-1 or utf-16"
-        ) from error
+        byte = f"the byte 0x{raw[error.start]:02x} at offset {error.start} is not {encoding}"
+        raise ValueError(f"{filename}: {byte}; try another --encoding, such as latin-1 or utf-16") from error
     except LookupError as error:
         raise ValueError(f"--encoding {encoding!r} is not known to Python; try utf-8 or latin-1") from error
     return text.replace("\r\n", "\n").replace("\r", "\n")
@@ -182,10 +175,8 @@ def encode(text, characters, unknown="refuse"):
     known = vocabulary[ids] == points
     if unknown == "refuse" and not known.all():
         place = int(known.argmin())
-        raise ValueError(
-            f"the character {text[place]!r} (place {place}) does not occur in the training text; "
-            f"--unknown skip leaves such characters out"
-        )
+        what = f"the character {text[place]!r} (place {place}) does not occur in the training text"
+        raise ValueError(f"{what}; --unknown skip leaves such characters out")
     return torch.from_numpy(ids[known])
 
 

@@ -18,64 +18,47 @@ from part3.sampling import Writer, write
 from part3.trained import BOOK, Trained
 
 
-def build_parser():
-    parser = Parser(__doc__.split("\n")[0])
-    parser.add_argument("--checkpoint", default=BOOK, help="best.pt or checkpoint.pt of a run, or the run's folder")
-    prompt = parser.add_mutually_exclusive_group()
-    prompt.add_argument("--prompt", nargs="+", help="how texts begin, one or more; None: a random character")
-    prompt.add_argument("--prompt_file", help="a file with the beginning, - for standard input")
-    parser.add_argument(
-        "--unknown", choices=("refuse", "skip"), default="refuse", help="what to do with unknown characters"
-    )
-    parser.add_argument("--length", type=whole_number(1, 10**9), default=500, help="characters to write")
-    parser.add_argument(
-        "--temperature",
-        nargs="+",
-        type=number_between(0, 1e9, include_low=True),
-        default=[1.0],
-        help="0: greedy, 1: the model's own distribution",
-    )
-    parser.add_argument("--top_k", type=whole_number(1, 10**9), help="draw among the k likeliest characters only")
-    parser.add_argument(
-        "--top_p", type=number_between(0, 1, include_high=True), help="draw among the fewest likeliest that hold p"
-    )
-    parser.add_argument("--num_samples", type=whole_number(1, 100_000), default=1, help="texts per temperature")
-    parser.add_argument("--seed", type=whole_number(0, 2**63 - 1), default=0, help="seed of the draws")
-    return parser
-
-
 def read_prompts(config, characters):
     """Ids (N ≥ 1,) of each prompt. Raises ValueError for an empty one or an unknown character, OSError."""
-    if config.prompt_file:
-        texts = [read_input(config.prompt_file)]
-    elif config.prompt:
-        texts = config.prompt
-    else:
+    texts = [read_input(config.prompt_file)] if config.prompt_file else config.prompt
+    if texts is None:
         return [np.random.default_rng(config.seed).integers(len(characters), size=1)]
     prompts = [encode(text, characters, config.unknown).numpy() for text in texts]
-    if any(len(ids) == 0 for ids in prompts):
+    if not all(map(len, prompts)):
         raise ValueError("the prompt is empty: give at least one character that the model knows, or no prompt")
     return prompts
 
 
 def write_texts(config, trained, prompt, temperature, rng):
     """Print the texts of one prompt: one as it is written, character by character, several one after the other."""
-    characters, how = trained.characters, {"temperature": temperature, "top_k": config.top_k, "top_p": config.top_p}
+    how = {"temperature": temperature, "top_k": config.top_k, "top_p": config.top_p}
     steps = write(Writer(trained.weights), prompt, config.length, rng, config.num_samples, **how)
-    begin = "".join(characters[i] for i in prompt)
+    begin = "".join(trained.characters[i] for i in prompt)
     if config.num_samples == 1:
         print(begin, end="", flush=True)
         for (i,) in steps:
-            print(characters[i], end="", flush=True)
+            print(trained.characters[i], end="", flush=True)
         print()
-        return
-    texts = np.stack(list(steps), axis=1)  # (num_samples, length)
-    for n, text in enumerate(texts, start=1):
-        print(f"--- text {n}\n{begin}{''.join(characters[i] for i in text)}")
+    else:
+        for n, text in enumerate(zip(*steps, strict=True), start=1):
+            print(f"--- text {n}\n{begin}{''.join(trained.characters[i] for i in text)}")
 
 
 def main(argv=None):
-    parser = build_parser()
+    parser = Parser(__doc__.split("\n")[0])
+    parser.add_argument("--checkpoint", default=BOOK, help="best.pt or checkpoint.pt of a run, or the run's folder")
+    prompt = parser.add_mutually_exclusive_group()
+    prompt.add_argument("--prompt", nargs="+", help="how texts begin, one or more; None: a random character")
+    prompt.add_argument("--prompt_file", help="a file with the beginning, - for standard input")
+    parser.add_argument("--unknown", choices=("refuse", "skip"), default="refuse", help="what unknown characters cause")
+    parser.add_argument("--length", type=whole_number(1, 10**9), default=500, help="characters to write")
+    temperature, words = number_between(0, 1e9, include_low=True), "0: greedy, 1: the model's own distribution"
+    parser.add_argument("--temperature", nargs="+", type=temperature, default=[1.0], help=words)
+    parser.add_argument("--top_k", type=whole_number(1, 10**9), help="draw among the k likeliest characters only")
+    top_p = number_between(0, 1, include_high=True)
+    parser.add_argument("--top_p", type=top_p, help="draw among the fewest likeliest that hold p")
+    parser.add_argument("--num_samples", type=whole_number(1, 100_000), default=1, help="texts per temperature")
+    parser.add_argument("--seed", type=whole_number(0, 2**63 - 1), default=0, help="seed of the draws")
     config = parser.parse_args(argv)
     try:
         trained = Trained(config.checkpoint)
@@ -89,8 +72,9 @@ def main(argv=None):
         with ignore_broken_pipe():
             for temperature in config.temperature:
                 for n, prompt in enumerate(prompts, start=1):
-                    if len(config.temperature) > 1 or len(prompts) > 1:
-                        print(f"--- temperature {temperature:g}" + (f", prompt {n}" if len(prompts) > 1 else ""))
+                    which = f", prompt {n}" if len(prompts) > 1 else ""
+                    if which or len(config.temperature) > 1:
+                        print(f"--- temperature {temperature:g}{which}")
                     write_texts(config, trained, prompt, temperature, rng)
     except KeyboardInterrupt:
         print()

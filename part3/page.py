@@ -27,12 +27,13 @@ def surprise_page(title, facts, notes, characters, ids, bits, likeliest, probabi
         likeliest, probabilities: (N - 1, k) ids of what was likeliest in their place, and how likely.
     """
     signs = [escape(_sign(character)) for character in characters]
-    cells = [f"<span{_class(characters[ids[0]])}>{signs[ids[0]]}</span>"]
+    newlines = [" newline" * (character == "\n") for character in characters]
+    cells = [f'<span class="{newlines[ids[0]]}">{signs[ids[0]]}</span>']
     for i, surprise, *expected in zip(ids[1:], bits, likeliest, probabilities, strict=True):
         pairs = [(i, 2**-surprise), *zip(*expected, strict=True)]
         p = " ".join(f"{id}:{probability:.3g}" for id, probability in pairs)
-        shade = f"b{bisect_right(EDGES, surprise)}"
-        cells.append(f'<span{_class(characters[i], shade)} data-p="{p}">{signs[i]}</span>')
+        shade = f"b{bisect_right(EDGES, surprise)}{newlines[i]}"
+        cells.append(f'<span class="{shade}" data-p="{p}">{signs[i]}</span>')
     labels = escape(" ".join(_label(character) for character in characters))
     policy = f"default-src 'none'; style-src '{_hash(STYLE)}'; script-src '{_hash(SCRIPT)}'; base-uri 'none'"
     figures = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts.items())
@@ -85,19 +86,10 @@ def _sign(character):
 
 def _label(character):
     """How the card names a character: visible, and without a space."""
-    named = {"\n": "⏎", " ": "␣"}
-    if character in named:
-        return named[character]
     if unicodedata.category(character).startswith("M"):  # a mark that stands on another character
         return f"◌{character}"
-    sign = _sign(character)
+    sign = {"\n": "⏎", " ": "␣"}.get(character) or _sign(character)
     return f"U+{ord(character):04X}" if sign == "�" or sign.isspace() else sign
-
-
-def _class(character, shade=""):
-    """The class attribute of a character's cell."""
-    names = f"{shade} newline" if character == "\n" else shade
-    return f' class="{names.strip()}"' if names else ""
 
 
 def _hash(content):

@@ -5,13 +5,12 @@ python part3/plot_temperatures.py
 
 import statistics
 import sys
-from collections import defaultdict
 from pathlib import Path
 
 if not __package__:  # run as `python part3/plot_temperatures.py`: import from the checkout, not from part3/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from common.figures import BLUE, GREEN, VERMILION, in_house_style, markdown, new_figure, plot_script, spread
+from common.figures import BLUE, GREEN, VERMILION, grouped, in_house_style, markdown, new_figure, plot_script, spread
 from common.files import read_table
 
 MEASURES = {
@@ -21,46 +20,33 @@ MEASURES = {
 }
 
 
-def read_shares(path):
-    """{measure: {temperature: [share of each seed]}}. Raises ValueError or OSError."""
-    shares = {name: defaultdict(list) for name in MEASURES}
-    for row in read_table(path, dict.fromkeys(("temperature", *MEASURES), float), "part3/temperatures.py"):
-        for name in MEASURES:
-            shares[name][row["temperature"]].append(row[name])
-    return shares
-
-
 @in_house_style
 def figure(shares):
     """A line per measure against the temperature: median of the seeds, band from the lowest to the highest."""
     fig, ax = new_figure(width=6.4, height=3.4)
     for name, (label, colour, style) in MEASURES.items():
-        temperatures = sorted(shares[name])
-        per_cent = [[100 * share for share in shares[name][t]] for t in temperatures]
-        ax.plot(temperatures, [statistics.median(p) for p in per_cent], style, color=colour, label=label)
-        ax.fill_between(temperatures, list(map(min, per_cent)), list(map(max, per_cent)), color=colour, alpha=0.2, lw=0)
-    ax.set_ylim(0, 102)
-    ax.set_xlabel("temperature (0: greedy, 1: the model's own distribution)")
-    ax.set_ylabel("share (%)")
+        low, median, high = ([f(s[name]) for s in shares.values()] for f in (min, statistics.median, max))
+        ax.plot(list(shares), median, style, color=colour, label=label)
+        ax.fill_between(list(shares), low, high, color=colour, alpha=0.2, lw=0)
+    ax.set(xlabel="temperature (0: greedy, 1: the model's own distribution)", ylabel="share (%)", ylim=(0, 102))
     ax.legend(loc="upper right")
-    coldest, hottest = (f(shares["repeated"]) for f in (min, max))
+    coldest, hottest = min(shares), max(shares)
+    repeated, known = shares[coldest]["repeated"], shares[hottest]["known_words"]
     ax.set_title(
-        f"Cold text repeats itself ({100 * statistics.median(shares['repeated'][coldest]):.0f} % at {coldest:g}), "
-        f"hot text is no language\n({100 * statistics.median(shares['known_words'][hottest]):.0f} % known words at "
-        f"{hottest:g}); line: median of {len(shares['copied'][coldest])} texts, band: lowest to highest"
+        f"Cold text repeats itself ({statistics.median(repeated):.0f} % at {coldest:g}), hot text is no language\n"
+        f"({statistics.median(known):.0f} % known words at {hottest:g}); "
+        f"line: median of {len(repeated)} texts, band: lowest to highest"
     )
     return fig
 
 
 def figures(path):
-    shares = read_shares(path)
-    rows = [
-        (f"{t:g}", *(spread([100 * share for share in shares[name][t]], ".1f") for name in MEASURES))
-        for t in sorted(shares["copied"])
-    ]
-    return {"temperatures": figure(shares)}, markdown(
-        ("temperature", *(label for label, *_ in MEASURES.values())), rows
-    )
+    rows = read_table(path, dict.fromkeys(("temperature", *MEASURES), float), "part3/temperatures.py")
+    texts = sorted(grouped(rows, "temperature").items())
+    shares = {t: {name: [100 * row[name] for row in those] for name in MEASURES} for t, those in texts}  # per cent
+    lines = [(f"{t:g}", *(spread(values, ".1f") for values in measured.values())) for t, measured in shares.items()]
+    labels = [label for label, *_ in MEASURES.values()]
+    return {"temperatures": figure(shares)}, markdown(["temperature", *labels], lines)
 
 
 if __name__ == "__main__":

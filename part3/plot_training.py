@@ -16,17 +16,24 @@ if not __package__:  # run as `python part3/plot_training.py`: import from the c
 from matplotlib.ticker import LogLocator
 
 from common.arguments import Parser, positive_number
-from common.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILION, in_house_style, new_figure, save_figure
+from common.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILION, in_house_style, markdown, new_figure, save_figure
 from common.files import read_table
 from common.run_folder import METRICS, read_metrics, read_runs
 
 # Only part 3's metrics have heldout_bpc, and a row that was cut off lacks wall_seconds.
 COLUMNS = dict.fromkeys(("step", "train_loss", "heldout_loss", "heldout_bpc", "cpu_seconds", "wall_seconds"), float)
-RESULT = {"steps", "heldout_loss", "heldout_loss_blocks", "cpu_seconds"}
+TABLE = {  # of where the runs ended: {column: (name of the result, digits, unit)}
+    "updates": ("steps", 0, 1),
+    "held out: nats, state carried": ("heldout_loss", 4, 1),
+    "bits": ("heldout_loss", 3, math.log(2)),
+    "nats, blocks of 256 from a zero state": ("heldout_loss_blocks", 4, 1),
+    "CPU s": ("cpu_seconds", 0, 1),
+}
+RESULT = {name for name, *_ in TABLE.values()}
 LOOKS = ((BLUE, "-"), (VERMILION, "--"), (GREEN, "-."), (PURPLE, ":"), (ORANGE, (0, (5, 1, 1, 1, 1, 1))))
 
 
-def read_curves(paths, prefixes=("",)):
+def read_curves(paths, prefixes):
     """{name: [run of each seed]} of the runs at `paths` whose names begin with one of `prefixes`.
 
     A path is what `common.run_folder.read_runs` takes, or the folder of a run that has not ended. Runs whose names
@@ -66,41 +73,35 @@ def across_seeds(runs, column):
 def figure(curves, references):
     """Loss against updates (left) and CPU time (right): held out thick, training thin, best points as stars."""
     fig, axes = new_figure(1, 2, sharey=True, height=4.4)
+    found, bottom, top = [], math.inf, math.inf
     for (name, seeds), (colour, line) in zip(curves.items(), LOOKS, strict=False):
         label = f"{name.replace('_', ' ')} ({len(seeds)} seed{'s' * (len(seeds) > 1)})"
-        for column, width, dash, alpha in (("heldout_loss", 1.8, line, 1), ("train_loss", 0.8, line, 0.55)):
-            steps, minutes, low, mean, high = zip(*across_seeds(seeds, column), strict=True)
-            for ax, x in zip(axes, (steps, minutes), strict=True):
-                shown = label if column == "heldout_loss" else None
-                ax.plot(x, mean, dash, color=colour, lw=width, alpha=alpha, label=shown)
-                if column == "heldout_loss":
-                    ax.fill_between(x, low, high, color=colour, alpha=0.2, lw=0)
-        for run in seeds:
-            best = min(run["rows"], key=lambda row: row["heldout_loss"])
-            for ax, x in zip(axes, (best["step"], best["cpu_seconds"] / 60), strict=True):
-                ax.plot(x, best["heldout_loss"], "*", color=colour, ms=10, mec="k", mew=0.6)
-    for ax in axes:
-        for n, (loss, label) in enumerate(references):
+        _, _, _, trained, _ = zip(*across_seeds(seeds, "train_loss"), strict=True)
+        *places, low, mean, high = zip(*across_seeds(seeds, "heldout_loss"), strict=True)
+        best = [min(run["rows"], key=lambda row: row["heldout_loss"]) for run in seeds]
+        stars = [row["step"] for row in best], [row["cpu_seconds"] / 60 for row in best]
+        losses = [row["heldout_loss"] for row in best]
+        for ax, x, star in zip(axes, places, stars, strict=True):
+            ax.plot(x, mean, ls=line, color=colour, lw=1.8, label=label)
+            ax.fill_between(x, low, high, color=colour, alpha=0.2, lw=0)
+            ax.plot(x, trained, ls=line, color=colour, lw=0.8, alpha=0.55)
+            ax.plot(star, losses, "*", color=colour, ms=10, mec="k", mew=0.6)
+        found.append(f"{name.replace('_', ' ')} {statistics.fmean(losses):.3f}")
+        bottom = min(bottom, *losses, *(row["train_loss"] for run in seeds for row in run["rows"]))
+        top = min(top, 1.75 * min(losses))
+    for n, (loss, label) in enumerate(references):
+        bottom = min(bottom, loss)
+        for ax in axes:
             ax.axhline(loss, color="0.3", lw=0.9, ls=(0, (4, 1 + 2 * n)))
-            if ax is axes[0]:
-                ax.annotate(
-                    f"{label}: {loss:g}", (0.98, loss), xycoords=("axes fraction", "data"), ha="right", va="bottom"
-                )
-    best = {name: [min(row["heldout_loss"] for row in run["rows"]) for run in seeds] for name, seeds in curves.items()}
-    axes[0].set_xlabel("updates")
-    axes[1].set_xlabel("CPU minutes of training (logarithmic)")
-    axes[1].set_xscale("log")
-    axes[1].xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes[1].xaxis.set_major_formatter("{x:g}")
-    axes[1].xaxis.set_minor_formatter("")
-    axes[0].set_ylabel("cross-entropy (nats per character)")
-    lowest = min(map(min, best.values()))
-    train_losses = [row["train_loss"] for seeds in curves.values() for run in seeds for row in run["rows"]]
-    axes[0].set_ylim(min(lowest, *train_losses, *(loss for loss, _ in references)) - 0.05, 1.75 * lowest)
+        axes[0].annotate(
+            f"{label}: {loss:g}", (0.98, loss), xycoords=("axes fraction", "data"), ha="right", va="bottom"
+        )
+    axes[0].set(xlabel="updates", ylabel="cross-entropy (nats per character)", ylim=(bottom - 0.05, top))
+    axes[1].set(xlabel="CPU minutes of training (logarithmic)", xscale="log")
+    axes[1].xaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), major_formatter="{x:g}", minor_formatter="")
     axes[1].legend(loc="upper right")
-    found = "; ".join(f"{name.replace('_', ' ')} {statistics.fmean(losses):.3f}" for name, losses in best.items())
     fig.suptitle(
-        f"Best held-out loss while training, nats per character, mean over seeds:\n{found}\n"
+        f"Best held-out loss while training, nats per character, mean over seeds:\n{'; '.join(found)}\n"
         "thick: held out, band: lowest to highest seed, star: best; thin: training batches, mean over seeds",
         fontsize=9.5,
     )
@@ -112,21 +113,14 @@ def table(curves):
 
     A run that has not ended has no row.
     """
-    lines = [
-        "| run | updates | held out: nats, state carried | bits | nats, blocks of 256 from a zero state | CPU s |",
-        "|---|---|---|---|---|---|",
-    ]
+    rows = []
     for name, seeds in curves.items():
         ended = [run for run in seeds if RESULT <= run.keys()]
         groups = [(run["run"], [run]) for run in ended] + [(f"{name}, mean", ended)] * (len(ended) > 1)
         for label, group in groups:
-            carried = _spread([run["heldout_loss"] for run in group], 4)
-            bits = _spread([run["heldout_loss"] / math.log(2) for run in group], 3)
-            blocks = _spread([run["heldout_loss_blocks"] for run in group], 4)
-            updates = _spread([run["steps"] for run in group], 0)
-            seconds = _spread([run["cpu_seconds"] for run in group], 0)
-            lines.append(f"| {label} | {updates} | {carried} | {bits} | {blocks} | {seconds} |")
-    return "\n".join(lines)
+            cells = [_spread([run[key] / unit for run in group], digits) for key, digits, unit in TABLE.values()]
+            rows.append((label, *cells))
+    return markdown(("run", *TABLE), rows)
 
 
 def _spread(values, digits):
@@ -141,26 +135,16 @@ def reference(text):
     return positive_number(loss), label
 
 
-def build_parser():
-    parser = Parser(__doc__.split("\n")[0])
-    parser.add_argument(
-        "runs",
-        nargs="+",
-        help="run folders, or folders of runs or tables; names that differ in _seedN alone are one curve",
-    )
-    parser.add_argument("--name", nargs="+", help="only runs whose names begin with one of these; None: all")
-    parser.add_argument("--output", required=True, help="the figure, .png or .pdf")
-    parser.add_argument(
-        "--reference", nargs="+", type=reference, default=[], metavar="LOSS=LABEL", help="horizontal lines to draw"
-    )
-    return parser
-
-
 def main(argv=None):
-    parser = build_parser()
+    parser = Parser(__doc__.split("\n")[0])
+    folders = "run folders, or folders of runs or tables; names that differ in _seedN alone are one curve"
+    parser.add_argument("runs", nargs="+", help=folders)
+    parser.add_argument("--name", nargs="+", default=[""], help="only runs whose names begin with one of these")
+    parser.add_argument("--output", required=True, help="the figure, .png or .pdf")
+    parser.add_argument("--reference", nargs="+", type=reference, default=[], metavar="LOSS=LABEL", help="dashed lines")
     config = parser.parse_args(argv)
     try:
-        curves = read_curves(config.runs, config.name or [""])
+        curves = read_curves(config.runs, config.name)
         if len(curves) > len(LOOKS):
             raise ValueError(f"{len(curves)} curves are too many for one figure, {len(LOOKS)} are allowed")
         if Path(config.output).suffix not in (".png", ".pdf"):

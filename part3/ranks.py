@@ -29,18 +29,15 @@ class Ranks:
 
     def __init__(self, environment=os.environ):
         self.rank, self.size, self.local_rank = 0, 1, 0
-        for names in LAUNCHERS:
-            values = [environment.get(name) for name in names]
-            if values[1] is not None:
-                break
-        else:
+        names = next((names for names in LAUNCHERS if names[1] in environment), None)
+        if names is None:
             return
         try:
-            self.rank, self.size, self.local_rank = map(int, values)
-        except (TypeError, ValueError):
+            self.rank, self.size, self.local_rank = (int(environment[name]) for name in names)
+        except (KeyError, ValueError):
             self.rank = -1
         if not 0 <= self.rank < self.size:
-            found = ", ".join(f"{name}={value}" for name, value in zip(names, values, strict=True))
+            found = ", ".join(f"{name}={environment.get(name)}" for name in names)
             raise ValueError(f"the environment does not say which rank this is: {found}")
 
     def device(self, device):
@@ -55,9 +52,7 @@ class Ranks:
         # srun may show each task its own GPU only; that one is then cuda:0.
         count = torch.cuda.device_count()
         if 1 < count <= self.local_rank:
-            raise ValueError(
-                f"rank {self.rank} has no GPU: it is number {self.local_rank}, from 0, on a node of {count}"
-            )
+            raise ValueError(f"rank {self.rank} has no GPU: it is number {self.local_rank} of a node that has {count}")
         return torch.device("cuda", self.local_rank if count > 1 else 0)
 
     def connect(self, device):
@@ -122,7 +117,8 @@ class Ranks:
         except RuntimeError as error:  # gloo's errors have no class of their own, but the name of its source file
             if not isinstance(error, dist.DistError) and "gloo" not in str(error):
                 raise
-            sys.exit(f"rank {self.rank} of {self.size}: another rank has ended, and so does this one")
+            print(f"rank {self.rank} of {self.size}: another rank has ended, and so does this one", file=sys.stderr)
+            sys.exit(1)
         if self.size > 1:
             dist.destroy_process_group()
         return result
@@ -142,9 +138,6 @@ def run_script(main):
         status = 0
     except SystemExit as end:
         status = end.code or 0
-        if isinstance(status, str):
-            print(status, file=sys.stderr)
-            status = 1
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:

@@ -27,14 +27,12 @@ class Writer:
         half = np.repeat(np.float32([0.5, 1.0]), [3 * H, H])
         self.W, self.b = [], []
         for n in layers:
-            W_ih, W_hh, b_ih, b_hh = (
-                w[f"layers.{n}.{kind}_l0"] for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-            )
-            joined = W_hh if n == 0 else np.hstack([W_ih, W_hh])  # (4H, H), then (4H, 2H)
-            self.W.append(joined[order] * half[:, None])
+            W_ih, W_hh = (w[f"layers.{n}.weight_{kind}_l0"][order] * half[:, None] for kind in ("ih", "hh"))
+            b_ih, b_hh = (w[f"layers.{n}.bias_{kind}_l0"] for kind in ("ih", "hh"))
+            self.W.append(np.hstack([W_ih, W_hh]) if n else W_hh)  # (4H, H), then (4H, 2H)
             self.b.append((b_ih + b_hh)[order] * half)
-        W_ih = w["layers.0.weight_ih_l0"][order] * half[:, None]
-        self.table = w["embedding.weight"] @ W_ih.T + self.b[0]  # (V, 4H)
+            if n == 0:
+                self.table = w["embedding.weight"] @ W_ih.T + self.b[0]  # (V, 4H)
         self.begin()
 
     def begin(self):
@@ -53,11 +51,8 @@ class Writer:
         H = self.num_hidden
         for n, (W, b) in enumerate(zip(self.W, self.b, strict=True)):
             h = self.h[:, n * H : (n + 1) * H]
-            if n == 0:
-                a = self.table[ids] + h @ W.T  # (B, 4H)
-            else:
-                a = self.h[:, (n - 1) * H : (n + 1) * H] @ W.T + b
-            gates = np.tanh(a)
+            joined = self.h[:, max(0, n - 1) * H : (n + 1) * H]  # of the layer below, if there is one, and of this one
+            gates = np.tanh(joined @ W.T + (b if n else self.table[ids]))  # (B, 4H)
             ifo = 0.5 * gates[:, : 3 * H] + 0.5
             self.c[n] = c = ifo[:, H : 2 * H] * self.c[n] + ifo[:, :H] * gates[:, 3 * H :]
             h[:] = ifo[:, 2 * H :] * np.tanh(c)
@@ -76,12 +71,8 @@ def choose(logits, rng, temperature=1.0, top_k=None, top_p=None):
 
     Raises ValueError for a value out of range.
     """
-    if not 0 <= temperature < np.inf:
-        raise ValueError(f"temperature {temperature} is not a finite number of at least 0")
-    if top_k is not None and top_k < 1:
-        raise ValueError(f"top_k {top_k} is not at least 1")
-    if top_p is not None and not 0 < top_p <= 1:
-        raise ValueError(f"top_p {top_p} is not above 0 and at most 1")
+    if not (0 <= temperature < np.inf and (top_k is None or top_k >= 1) and (top_p is None or 0 < top_p <= 1)):
+        raise ValueError(f"temperature {temperature}, top_k {top_k} or top_p {top_p} is out of range")
     if temperature == 0:
         return logits.argmax(axis=1)
     logits = logits.astype(np.float64)
@@ -91,11 +82,8 @@ def choose(logits, rng, temperature=1.0, top_k=None, top_p=None):
         p /= p.sum(axis=1, keepdims=True)
         order = np.argsort(-p, axis=1, kind="stable")
         likeliest = np.take_along_axis(p, order, axis=1)
-        kept = np.ones_like(likeliest, dtype=bool)
-        if top_k is not None:
-            kept[:, top_k:] = False
-        if top_p is not None:
-            kept &= likeliest.cumsum(axis=1) - likeliest < top_p  # those before it do not hold p yet
+        before = likeliest.cumsum(axis=1) - likeliest  # a character is kept while those before it do not hold p yet
+        kept = (np.arange(p.shape[1]) < (top_k or np.inf)) & (before < (top_p or np.inf))
         p = np.zeros_like(p)
         np.put_along_axis(p, order, likeliest * kept, axis=1)
     cumulated = p.cumsum(axis=1)

@@ -12,7 +12,7 @@ if not __package__:  # run as `python part3/score.py`: import from the checkout,
 
 import torch
 
-from common.arguments import Parser, number_between, whole_number
+from common.arguments import Parser, new_file, number_between, whole_number
 from common.device import choose_device, limit_threads
 from common.files import ignore_broken_pipe, write_atomically
 from part3.dataset import encode, read_input, split
@@ -22,29 +22,6 @@ from part3.trained import BOOK, Trained
 
 SHOWN = 20_000  # characters, from the first on, that a page shows
 LIKELIEST = 5  # next characters that a page gives for each
-
-
-def build_parser():
-    parser = Parser(__doc__.split("\n")[0])
-    parser.add_argument("--txt_file", required=True, help="the text, - for standard input")
-    parser.add_argument("--encoding", default="utf-8", help="encoding of the text")
-    parser.add_argument("--checkpoint", default=BOOK, help="best.pt or checkpoint.pt of a run, or the run's folder")
-    parser.add_argument(
-        "--unknown", choices=("refuse", "skip"), default="refuse", help="what to do with unknown characters"
-    )
-    parser.add_argument(
-        "--val_fraction",
-        type=number_between(0, 1),
-        help="score this share at the end, as training held it out; None: all",
-    )
-    parser.add_argument(
-        "--block_size",
-        type=whole_number(1, 10**9),
-        help="read blocks of so many characters, each from a zero state; None: all in one, the state carried",
-    )
-    parser.add_argument("--html", help=f"also write a page of the first {SHOWN:,} characters, coloured by surprise")
-    parser.add_argument("--device", default="cpu", help="auto (cuda, then mps, then cpu), cpu, cuda, cuda:1, mps")
-    return parser
 
 
 def score(model, ids, block_size=None, shown=0):
@@ -67,22 +44,17 @@ def score(model, ids, block_size=None, shown=0):
         best = log_p[part].topk(min(LIKELIEST, log_p.shape[2]), dim=2)
         expected.append((surprise[part] / math.log(2), best.indices, best.values.exp()))
         read += targets.shape[1]
-    bits, likeliest, probabilities = (
-        torch.cat(pieces, dim=1).flatten(0, 1)[:shown].tolist() for pieces in zip(*expected, strict=True)
-    )
-    return count, nats / count, hits / count, (bits, likeliest, probabilities)
+    expected = [torch.cat(pieces, dim=1).flatten(0, 1)[:shown].tolist() for pieces in zip(*expected, strict=True)]
+    return count, nats / count, hits / count, expected
 
 
 def print_score(config):
     """Print how well the model predicts the text, and write the page if asked for. Raises ValueError, OSError."""
     text = read_input(config.txt_file, config.encoding)
     trained = Trained(config.checkpoint)
-    if config.html is not None:
-        page = Path(config.html)
-        if page.is_dir() or not page.parent.is_dir():
-            raise ValueError(f"--html {config.html} is not a file in a folder that exists")
-        if page.resolve() in {Path(config.txt_file).resolve(), trained.path.resolve()}:
-            raise ValueError(f"--html {config.html} would overwrite what is read")
+    read = {Path(config.txt_file).resolve(), trained.path.resolve()}
+    if config.html and Path(config.html).resolve() in read:
+        raise ValueError(f"--html {config.html} would overwrite what is read")
     model = trained.model().to(choose_device(config.device))
     title = "standard input" if config.txt_file == "-" else Path(config.txt_file).name
     if config.val_fraction is not None:
@@ -109,22 +81,29 @@ def print_score(config):
     for name, value in facts.items():
         print(f"{name:20}  {value:>10}")
     if config.html:
-        write_page(config.html, trained, ids.tolist(), expected, title, facts, reading)
-
-
-def write_page(path, trained, ids, expected, title, facts, reading):
-    """Write the page of a text's first characters, and print how many they are. Raises OSError."""
-    shown = ids[: len(expected[0]) + 1]  # the first is not predicted
-    notes = f"Model: {'/'.join(trained.path.parts[-2:])}, step {trained.step:,}. The text was read {reading}."
-    if len(shown) < len(ids):
-        notes += f" Shown are the first {len(shown):,} of {len(ids):,} characters; the figures are of all."
-    page = surprise_page(title, facts, notes, trained.characters, shown, *expected)
-    write_atomically(path, page.encode(errors="replace"))  # a file's name need not be UTF-8
-    print(f"{path}: the first {len(shown):,} of {len(ids):,} characters")
+        shown = ids[: len(expected[0]) + 1].tolist()  # the first is not predicted
+        part = f"the first {len(shown):,} of {len(ids):,} characters"
+        notes = f"Model: {'/'.join(trained.path.parts[-2:])}, step {trained.step:,}. The text was read {reading}."
+        if len(shown) < len(ids):
+            notes += f" Shown are {part}; the figures are of all."
+        page = surprise_page(title, facts, notes, trained.characters, shown, *expected)
+        write_atomically(config.html, page.encode(errors="replace"))  # a file's name need not be UTF-8
+        print(f"{config.html}: {part}")
 
 
 def main(argv=None):
-    parser = build_parser()
+    parser = Parser(__doc__.split("\n")[0])
+    parser.add_argument("--txt_file", required=True, help="the text, - for standard input")
+    parser.add_argument("--encoding", default="utf-8", help="encoding of the text")
+    parser.add_argument("--checkpoint", default=BOOK, help="best.pt or checkpoint.pt of a run, or the run's folder")
+    parser.add_argument("--unknown", choices=("refuse", "skip"), default="refuse", help="what unknown characters cause")
+    end = "score this share at the end, as training held it out; None: all"
+    parser.add_argument("--val_fraction", type=number_between(0, 1), help=end)
+    blocks = "read blocks of so many characters, each from a zero state; None: all in one, the state carried"
+    parser.add_argument("--block_size", type=whole_number(1, 10**9), help=blocks)
+    page = f"also write a page of the first {SHOWN:,} characters, coloured by surprise"
+    parser.add_argument("--html", type=new_file, metavar="FILE", help=page)
+    parser.add_argument("--device", default="cpu", help="auto (cuda, then mps, then cpu), cpu, cuda, cuda:1, mps")
     config = parser.parse_args(argv)
     limit_threads()
     sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a character

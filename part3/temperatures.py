@@ -7,6 +7,8 @@ known_words, the share of the text's words that occur in the book; repeated, the
 earlier in the same text; copied, the share of them that occur in the book. part3/plot_temperatures.py draws it.
 """
 
+import itertools
+import math
 import re
 import sys
 from pathlib import Path
@@ -20,14 +22,12 @@ from common.arguments import Parser, number_between, whole_number
 from common.files import write_table
 from common.progress import Progress
 from part3.dataset import read_text
-from part3.novelty import share_found
+from part3.novelty import NGRAM, ngrams, share_found
 from part3.sampling import Writer, write
 from part3.trained import BOOK, Trained
 
 ROOT = Path(__file__).resolve().parents[1]
 COLUMNS = ("temperature", "seed", "characters", "known_words", "repeated", "copied")
-TEMPERATURES = [0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 3]
-N = 20  # characters of an n-gram
 
 
 def words_of(text):
@@ -38,13 +38,13 @@ def words_of(text):
 def share_known(text, vocabulary):
     """The share, 0 to 1, of the text's words that are in `vocabulary`, a set; nan for a text without words."""
     words = words_of(text)
-    return sum(word in vocabulary for word in words) / len(words) if words else float("nan")
+    return sum(word in vocabulary for word in words) / len(words) if words else math.nan
 
 
-def share_repeated(text, n=N):
+def share_repeated(text, n=NGRAM):
     """The share, 0 to 1, of the text's n-grams that stand earlier in it; nan if it has none."""
-    grams = [text[i : i + n] for i in range(len(text) - n + 1)]
-    return 1 - len(set(grams)) / len(grams) if grams else float("nan")
+    grams = list(ngrams(text, n))
+    return 1 - len(set(grams)) / len(grams) if grams else math.nan
 
 
 def written(trained, temperature, length, seed):
@@ -59,36 +59,28 @@ def main(argv=None):
     parser = Parser(__doc__.split("\n")[0])
     parser.add_argument("--checkpoint", default=BOOK, help="best.pt or checkpoint.pt of a run, or the run's folder")
     parser.add_argument("--txt_file", default=str(ROOT / "assets/book.txt"), help="the book that it was trained on")
-    parser.add_argument(
-        "--temperature",
-        nargs="+",
-        type=number_between(0, 1e9, include_low=True),
-        default=TEMPERATURES,
-        help="temperatures to draw at, 0: greedy",
-    )
-    parser.add_argument("--length", type=whole_number(N, 10**7), default=5_000, help="characters of a text")
+    temperature, many = number_between(0, 1e9, include_low=True), [0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 3]
+    parser.add_argument("--temperature", nargs="+", type=temperature, default=many, help="draw at these; 0: greedy")
+    parser.add_argument("--length", type=whole_number(NGRAM, 10**7), default=5_000, help="characters of a text")
     parser.add_argument("--seeds", type=whole_number(1, 1_000), default=5, help="texts per temperature")
     parser.add_argument("--output_dir", default=str(ROOT / "results/part3"), help="folder for temperatures.csv")
     config = parser.parse_args(argv)
     try:
         trained = Trained(config.checkpoint)
         book = read_text(config.txt_file)
-        folder = Path(config.output_dir)
-        folder.mkdir(parents=True, exist_ok=True)
+        Path(config.output_dir).mkdir(parents=True, exist_ok=True)
     except (ValueError, OSError) as error:
         parser.error(error)
 
-    vocabulary = set(words_of(book))
-    rows = []
+    vocabulary, rows = set(words_of(book)), []
     with Progress(len(config.temperature) * config.seeds, unit="text") as progress:
-        for temperature in config.temperature:
-            for seed in range(config.seeds):
-                text = written(trained, temperature, config.length, seed)
-                shares = (share_known(text, vocabulary), share_repeated(text), share_found(text, book, N))
-                rows.append([f"{temperature:g}", seed, len(text), *(f"{share:.4f}" for share in shares)])
-                progress.advance(f"temperature {temperature:g}")
+        for temperature, seed in itertools.product(config.temperature, range(config.seeds)):
+            text = written(trained, temperature, config.length, seed)
+            shares = (share_known(text, vocabulary), share_repeated(text), share_found(text, book))
+            rows.append([f"{temperature:g}", seed, len(text), *(f"{share:.4f}" for share in shares)])
+            progress.advance(f"temperature {temperature:g}")
     try:
-        write_table(folder / "temperatures.csv", COLUMNS, rows)
+        write_table(Path(config.output_dir) / "temperatures.csv", COLUMNS, rows)
     except OSError as error:
         parser.error(error)
 

@@ -38,10 +38,8 @@ from part3.trained import BEST, Trained, build_model, write_trained
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLERS = {"sentences": RandomSentences, "streams": ParallelStreams}
 COLUMNS = ("step", "train_loss", "heldout_loss", "heldout_bpc", "learning_rate", "cpu_seconds", "wall_seconds")
-MAY_CHANGE = {  # settings of a resumed run; a cosine needs to know its end from the start
-    "step": ("device", "max_minutes", "patience", "ranks", "txt_file", "train_steps"),
-    "cosine": ("device", "max_minutes", "patience", "ranks", "txt_file"),
-}
+RESUMED = ("device", "max_minutes", "patience", "ranks", "txt_file")  # settings that may change in a resumed run
+MAY_CHANGE = {"step": (*RESUMED, "train_steps"), "cosine": RESUMED}  # a cosine needs to know its end from the start
 
 
 def build_parser():
@@ -68,20 +66,12 @@ def build_parser():
     training.add_argument("--train_steps", type=updates, default=1_000_000, help="updates at most")
     training.add_argument("--max_norm", type=positive_number, default=5.0, help="clip gradients to this norm")
     training.add_argument("--eval_every", type=updates, default=200, help="updates between held-out losses")
-    training.add_argument(
-        "--patience",
-        type=whole_number(0, 10**9),
-        default=10,
-        help="stop after so many consecutive evaluations without a new best; 0: never",
-    )
-    training.add_argument(
-        "--max_minutes",
-        type=positive_number,
-        help="stop and save after so many minutes of training alone, over all resumes",
-    )
-    training.add_argument(
-        "--seed", type=whole_number(0, 2**63 - 1), default=0, help="seed of weights, windows and samples"
-    )
+    patience = "stop after so many consecutive evaluations without a new best; 0: never"
+    training.add_argument("--patience", type=whole_number(0, 10**9), default=10, help=patience)
+    minutes = "stop and save after so many minutes of training alone, over all resumes"
+    training.add_argument("--max_minutes", type=positive_number, help=minutes)
+    seed = whole_number(0, 2**63 - 1)
+    training.add_argument("--seed", type=seed, default=0, help="seed of weights, windows and samples")
     training.add_argument("--device", default="auto", help="auto (cuda, then mps, then cpu), cpu, cuda, cuda:1, mps")
     output = parser.add_argument_group("output")
     output.add_argument("--print_every", type=updates, default=5, help="updates per line of progress")
@@ -193,13 +183,10 @@ def train(config, dataset, sampler, model, run, stop, ranks, summary=None):
             note = None
             if step % config.print_every == 0:
                 accuracy = ranks.all_reduce_mean((logits.argmax(dim=2) == targets).float().mean()).item()
-                note = (
-                    f"{datetime.now():%Y-%m-%d %H:%M}, batch size {config.batch_size}, "
-                    f"{config.batch_size * step / clock.wall_seconds:.0f} examples/s, accuracy {accuracy:.2f}, "
-                    f"loss {train_loss:.3f}"
-                )
-                if math.isfinite(best_loss):
-                    note += f", best held out {best_loss:.3f}"
+                B, now = config.batch_size, f"{datetime.now():%Y-%m-%d %H:%M}"
+                note = f"{now}, batch size {B}, {B * step / clock.wall_seconds:.0f} examples/s, accuracy {accuracy:.2f}"
+                best = f", best held out {best_loss:.3f}" if math.isfinite(best_loss) else ""
+                note += f", loss {train_loss:.3f}{best}"
             if run and step % config.sample_every == 0:
                 with clock.paused():
                     run.note("samples", greedy_sample(model, dataset, step, config.seed))
@@ -259,15 +246,10 @@ def main(argv=None):
         model = build_model(dataset.vocab_size, settings_of(config)).to(device)
         ranks.connect(device)
         if ranks.rank == 0:
-            run = RunFolder(
-                config.output_dir,
-                {**settings_of(config), "text": dataset.digest, "ranks": ranks.size},
-                COLUMNS,
-                notes=("samples",),
-                resume=config.resume,
-                may_change=MAY_CHANGE[config.schedule],
-                default=ROOT / f"results/part3/{Path(config.txt_file).stem}",
-            )
+            wanted = {**settings_of(config), "text": dataset.digest, "ranks": ranks.size}
+            default = ROOT / f"results/part3/{Path(config.txt_file).stem}"
+            may_change = MAY_CHANGE[config.schedule]
+            run = RunFolder(config.output_dir, wanted, COLUMNS, ["samples"], config.resume, may_change, default)
         keep_freed_memory()
         limit_threads()
         if run:
@@ -279,29 +261,20 @@ def main(argv=None):
     training = partial(ranks.run, partial(train, config, dataset, sampler, model, run, stop, ranks, summary))
     if not run:
         return follow(training, stop)
-    print(
-        f"{config.txt_file}: {len(dataset.training)} characters for training, {len(dataset.held_out)} held out, "
-        f"{dataset.vocab_size} distinct; {config.lstm_num_layers} layers of {config.lstm_num_hidden}, {config.sampling}"
-    )
-    result = run_to_the_end(
-        training,
-        run,
-        stop,
-        resume_command=parser.command(config, output_dir=run.path, resume=True),
-        hint=f"a lower --learning_rate (now {config.learning_rate:g}) or --max_norm (now {config.max_norm:g})",
-    )
-    loss = result["heldout_loss"]
-    measured = (
-        f"held-out loss {loss:.4f} nats ({loss / math.log(2):.4f} bits) per character" if loss else "nothing held out"
-    )
-    print(
-        f"{measured}, best at step {result['best_step']} of {result['steps']}, "
-        f"{result['wall_seconds']:.0f} s ({result['cpu_seconds']:.0f} s CPU), {run.path}"
-    )
-    setting = result["ended_by"]
+    parts = f"{len(dataset.training)} characters for training, {len(dataset.held_out)} held out"
+    layers = f"{config.lstm_num_layers} layers of {config.lstm_num_hidden}"
+    print(f"{config.txt_file}: {parts}, {dataset.vocab_size} distinct; {layers}, {config.sampling}")
+    resume = partial(parser.command, config, output_dir=run.path, resume=True)
+    hint = f"a lower --learning_rate (now {config.learning_rate:g}) or --max_norm (now {config.max_norm:g})"
+    result = run_to_the_end(training, run, stop, resume(), hint)
+    loss, setting = result["heldout_loss"], result["ended_by"]
+    bits = "nothing held out"
+    if loss is not None:
+        bits = f"held-out loss {loss:.4f} nats ({loss / math.log(2):.4f} bits) per character"
+    seconds = f"{result['wall_seconds']:.0f} s ({result['cpu_seconds']:.0f} s CPU)"
+    print(f"{bits}, best at step {result['best_step']} of {result['steps']}, {seconds}, {run.path}")
     if (setting, config.schedule) != ("train_steps", "cosine"):
-        longer = {setting: 2 * getattr(config, setting)}
-        print(f"train longer with: {parser.command(config, output_dir=run.path, resume=True, **longer)}")
+        print(f"train longer with: {resume(**{setting: 2 * getattr(config, setting)})}")
     print(f"write with: {shlex.join(['python', 'part3/generate.py', '--checkpoint', str(run.path)])}")
 
 

@@ -47,10 +47,5 @@ def write_trained(path, model, characters, settings, step, heldout_loss):
 
 def build_model(vocab_size, settings):
     """A TextGenerationModel of the settings (a dict, part3/train.py's names), with freshly drawn weights."""
-    return TextGenerationModel(
-        vocab_size,
-        settings["lstm_num_hidden"],
-        settings["lstm_num_layers"],
-        settings["dropout_keep_prob"],
-        settings["embedding_dim"],
-    )
+    names = ("lstm_num_hidden", "lstm_num_layers", "dropout_keep_prob", "embedding_dim")
+    return TextGenerationModel(vocab_size, **{name: settings[name] for name in names})

@@ -1,33 +1,44 @@
-"""Make every figure and table of the project again, in order; then show where their numbers differ from the committed.
+"""Make every figure and table of the project again; then show where their numbers differ from the committed ones.
 
 python reproduce --quick          # at small scale, in minutes
 python reproduce --full           # with the settings that the committed results were made with
-python reproduce --only report    # put the numbers of results/ into the report and the README, typeset the report
+python reproduce --only report    # put the numbers of results/ into the report and the pages, typeset the report
 
 What is made lies in reproduced/quick or reproduced/full, laid out as results/ is, with logs/ beside it. Steps that are
-finished are skipped, so the same command goes on after any interruption. reproduce_steps.py is the table of the steps,
-reproduce_claims.py that of the numbers that are compared.
+finished are skipped, so the same command resumes after any interruption. reproduce/steps.yaml is the table of the
+steps, reproduce/claims.yaml that of the numbers that are compared.
 """
 
 import os
 import shlex
+import signal
 import sys
 from pathlib import Path
 
+if not __package__:  # run as `python reproduce`: import from the checkout, not from reproduce/
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+try:
+    from doit.dependency import DatabaseException
+
+    from reproduce.claims import comparison
+    from reproduce.runner import blocked, expected_minutes, open_record, run_steps, unfinished
+    from reproduce.texts import fill, make_pdf
+except ModuleNotFoundError as error:
+    print(f"reproduce: error: {error}: pip install -r requirements-dev.txt brings what this needs", file=sys.stderr)
+    sys.exit(2)
+
 from common.arguments import Parser, whole_number
 from common.device import cores
-from common.files import write_atomically
-from reproduce.fill import fill
-from common.lock import lock_folder
-from common.pipe import reader_may_leave
-from reproduce.runner import expected_minutes, is_finished, record_of, run_steps, sort_out
-from common.stop import StopFlag
-from reproduce.typeset import make_pdf
-from reproduce.claims import comparison
-from reproduce.steps import PARTS, steps
+from common.files import ignore_broken_pipe, write_atomically
+from common.run_folder import lock_folder
+from reproduce.steps import PARTS, ROOT, steps
 
-ROOT = Path(__file__).resolve().parent
-TEXTS = {"reproduce/report.md": "results/report.md", "reproduce/front_page.md": "README.md"}  # with placeholders: filled
+TEXTS = {  # the templates in reproduce/, and what they become
+    "report.md": "results/report.md",
+    "front_page.md": "README.md",
+    "part1.md": "results/part1/README.md",
+}
 
 
 def build_parser():
@@ -36,74 +47,66 @@ def build_parser():
     scale.add_argument("--quick", action="store_true", help="few seeds, short lengths, few updates")
     scale.add_argument("--full", action="store_true", help="the settings of the committed results")
     parser.add_argument("--only", choices=PARTS, help="one part, with what it needs of others")
-    parser.add_argument("--list", action="store_true", help="say what would be made, and how; make nothing")
+    parser.add_argument("--list", action="store_true", help="list what would be made, and how; make nothing")
     parser.add_argument("--output_dir", help="folder for all of it; none: reproduced/quick or reproduced/full")
     parser.add_argument("--workers", type=whole_number(1, 4096), default=cores(), help="processes, one thread each")
     return parser
 
 
 def chosen(table, part):
-    """The steps of a part, and those that they need; all for None."""
-    wanted = {step.name for step in table if part in (None, step.name.split("/")[0])}
+    """The steps of a part, and those whose outputs they read; all for None."""
+    names, read = set(), set()
     for step in reversed(table):
-        if step.name in wanted:
-            wanted |= {*step.needs}
-    return [step for step in table if step.name in wanted]
+        if part in (None, step.name.split("/")[0]) or read & {*step.outputs}:
+            names.add(step.name)
+            read |= {*step.inputs}
+    return [step for step in table if step.name in names]
 
 
 def make_texts(folder=None):
-    """Fill the texts, or the report alone into `folder`; typeset the report beside its text, or say what that lacks.
+    """Fill the texts, or the report alone into `folder`; typeset the report, or print why that is not possible.
 
-    Raises ValueError for a placeholder that cannot be filled, before anything is written, and OSError.
+    Raises ValueError for an expression that cannot be filled, before anything is written, and OSError.
     """
-    texts = TEXTS if folder is None else {"reproduce/report.md": Path(folder).resolve() / "report.md"}
-    filled = {ROOT / made: fill((ROOT / source).read_text(), ROOT) for source, made in texts.items()}
-    for made, text in filled.items():
+    texts = TEXTS if folder is None else {"report.md": Path(folder).resolve() / "report.md"}
+    sources = {source: (ROOT / "reproduce" / source).read_text(encoding="utf-8") for source in texts}
+    filled = {source: fill(text, ROOT / "results", f"reproduce/{source}") for source, text in sources.items()}
+    for source, text in filled.items():
+        made = ROOT / texts[source]
         made.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(made, text)
         print(f"{os.path.relpath(made)}: filled from results/")
-    report = ROOT / texts["reproduce/report.md"]
-    pdf = report.with_suffix(".pdf")
+    report = ROOT / texts["report.md"]
     try:
-        make_pdf(report, pdf, ROOT / "reproduce/report.tex")
-        print(f"{os.path.relpath(pdf)}: typeset")
+        make_pdf(report, report.with_suffix(".pdf"))
+        print(f"{os.path.relpath(report.with_suffix('.pdf'))}: typeset")
     except ValueError as error:
         print(error)
 
 
-def list_steps(folder, table, to_do, cannot):
-    """What each step makes, how, in how many minutes, and where it stands."""
+def list_steps(folder, table, to_do, reasons):
+    """Print what each step makes, how, in how many minutes, and where it stands."""
     for step in table:
-        state = "cannot be made" if step.name in cannot else "missing" if step in to_do else "done"
+        state = "cannot be made" if step.name in reasons else "missing" if step in to_do else "done"
+        words = shlex.join(word.replace("{out}", os.path.relpath(folder, ROOT)) for word in step.command)
+        prints = f" > {os.path.relpath(folder / step.prints, ROOT)}" if step.prints else ""
         print(f"{step.name}  {state}, {step.seconds / 60:.1f} min")
-        print(f"    {files_of(step)}")
-        print(f"    {cannot.get(step.name) or in_shell(step, folder)}")
+        print(f"    {', '.join(step.outputs)}")
+        print(f"    {reasons.get(step.name) or f'python {words}{prints}'}")
 
 
-def files_of(step):
-    """What the step makes, in few words."""
-    if len(step.outputs) > 3:
-        return f"{len(step.outputs)} files in {os.path.dirname(step.outputs[0])}"
-    return ", ".join(step.outputs)
+def summary(folder, made):
+    """A Markdown table of what was made, a row a step."""
+    record = open_record(folder)
+    rows = [f"| {s.name} | {', '.join(s.outputs)} | {record.get_value(s.name, 'wall_seconds'):.0f} |" for s in made]
+    return "\n".join(["| step | files | seconds |", "|---|---|---|", *rows])
 
 
-def in_shell(step, folder):
-    """The step's command as it is typed in the checkout."""
-    words = [word.replace("{out}", os.path.relpath(folder, ROOT)) for word in step.command]
-    prints = f" > {os.path.relpath(folder / step.prints, ROOT)}" if step.prints else ""
-    return f"python {shlex.join(words)}{prints}"
-
-
-def summary(folder, table):
-    """A table of what is made, a row per finished step: its files, wall and CPU seconds."""
-    lines = ["| step | files | wall s | CPU s |", "|---|---|---|---|"]
-    for step in table:
-        if is_finished(folder, step):
-            record = record_of(folder, step)
-            lines.append(
-                f"| {step.name} | {files_of(step)} | {record['wall_seconds']:.0f} | {record['cpu_seconds']:.0f} |"
-            )
-    return "\n".join(lines)
+def stop(number, frame):
+    """What the first Ctrl-C or SIGTERM does; later ones do nothing."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt(signal.Signals(number))
 
 
 def main(argv=None, table=steps):
@@ -113,47 +116,51 @@ def main(argv=None, table=steps):
         if config.only != "report" or config.list:
             parser.error("--quick or --full? (only --only report goes without)")
         try:
-            make_texts(config.output_dir)
+            return make_texts(config.output_dir)
         except (OSError, ValueError) as error:
             parser.error(error)
-        return
 
     scale = "full" if config.full else "quick"
     folder = Path(config.output_dir or ROOT / "reproduced" / scale).resolve()
     if folder.is_relative_to(ROOT / "results"):
         parser.error(f"--output_dir {config.output_dir}: results/ holds the committed ones, name another folder")
     table = chosen(table(scale), config.only)
-    to_do, cannot = sort_out(folder, table)
-    if config.list:
-        with reader_may_leave():
-            list_steps(folder, table, to_do, cannot)
-        return
+    reasons = blocked(table)
+    possible = [step for step in table if step.name not in reasons]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = lock_folder(folder)
-    except (OSError, ValueError) as error:
+        if not config.list:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = lock_folder(folder)
+        to_do = unfinished(folder, possible)
+    except (OSError, ValueError, DatabaseException) as error:
         parser.error(error)
+    if config.list:
+        with ignore_broken_pipe():
+            list_steps(folder, table, to_do, reasons)
+        return
 
-    for reason in dict.fromkeys(cannot.values()):
-        names = [name for name in cannot if cannot[name] == reason]
-        print(f"left out, {reason}: {', '.join(names)}")
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    for reason in dict.fromkeys(reasons.values()):
+        print(f"left out, {reason}: {', '.join(name for name in reasons if reasons[name] == reason)}")
+    minutes, seconds = expected_minutes(to_do, config.workers), sum(step.seconds for step in to_do)
     print(
-        f"{len(to_do)} of {len(table) - len(cannot)} steps to do, about {expected_minutes(to_do, config.workers):.0f} "
-        f"minutes: {sum(step.seconds for step in to_do):,} CPU-seconds, {config.workers} processes at a time"
+        f"{len(to_do)} of {len(possible)} steps to do, about {minutes:.0f} minutes: {seconds:,} CPU-seconds, "
+        f"{config.workers} processes at a time"
         if to_do
-        else f"nothing to do: all {len(table) - len(cannot)} steps are finished",
+        else f"nothing to do: all {len(possible)} steps are finished",
         flush=True,
     )
-    stop = StopFlag()
     try:
-        failed = run_steps(folder, ROOT, to_do, config.workers, stop, lock)
+        failed = run_steps(folder, ROOT, to_do, config.workers, lock)
+        made = [step for step in possible if step.name not in failed]
+        print(f"\n{summary(folder, made)}\n\n{comparison(folder, ROOT / 'results', made)}")
+    except KeyboardInterrupt as stopped:
+        print(f"stopped by {stopped.args[0].name}: start the same command again to continue", file=sys.stderr)
+        sys.exit(128 + stopped.args[0])
     except OSError as error:  # a full disk: what is finished is kept
-        print(f"{error}: start the same command again to go on", file=sys.stderr)
+        print(f"{error}: start the same command again to continue", file=sys.stderr)
         sys.exit(1)
-    if stop:
-        print(f"stopped by {stop.signal.name}: start the same command again to go on", file=sys.stderr)
-        sys.exit(stop.exit_status)
-    print(f"\n{summary(folder, table)}\n\n{comparison(folder, ROOT / 'results', scale)}")
     for name, error in failed.items():
         print(f"{name} failed: {error}  ({os.path.relpath(folder)}/logs/{name}.log)", file=sys.stderr)
     if failed:

@@ -1,107 +1,53 @@
-"""Which numbers reproduce.py compares with the committed ones, and the comparison.
+"""Which numbers are compared with the committed ones, and the comparison.
 
 A number differs by more than its spread if its median over what was made here lies outside the committed seeds (or
 rows) by more than these are apart, and by more than a hundredth of it: a fresh seed lies outside ten others in two of
 eleven cases, by chance alone. A ratio of times, which stands alone, differs if it is more than a tenth away.
 
-Compared is only what was made with the settings of the committed results: a run or a point of a sweep if its settings
-say so, a table or a ratio if its command is that of --full.
+Compared is only what was made with the settings of the committed results: a run or a point of a sweep if its row says
+so, a table or a ratio if its command is that of --full.
 """
 
-import json
 import statistics
+from numbers import Number
+from pathlib import Path
 
-from reproduce.fill import value
-from reproduce.runner import is_finished
-from reproduce.steps import steps
+from reproduce.results import Results
+from reproduce.steps import read_yaml, steps
 
-# Of the seeds of runs and points: claim, path without _seedN, key of the value in its file.
-OF_SEEDS = [
-    ("RNN, 10 raw digits: accuracy", "part1/sweep/RNN_length10_dim1_default_lr0.001", "result.accuracy"),
-    ("RNN, 10 raw digits: updates", "part1/sweep/RNN_length10_dim1_default_lr0.001", "result.steps"),
-    ("RNN, 10 one-hot digits: updates", "part1/sweep/RNN_length10_dim10_default_lr0.001", "result.steps"),
-    ("RNN, 19 raw digits: accuracy", "part1/sweep/RNN_length19_dim1_default_lr0.001", "result.accuracy"),
-    ("RNN, 19 one-hot digits: accuracy", "part1/sweep/RNN_length19_dim10_default_lr0.001", "result.accuracy"),
-    ("LSTM, 10 raw digits: accuracy", "part1/sweep/LSTM_length10_dim1_default_lr0.001", "result.accuracy"),
-    ("LSTM, 10 raw digits: updates", "part1/sweep/LSTM_length10_dim1_default_lr0.001", "result.steps"),
-    ("LSTM, 10 one-hot digits: updates", "part1/sweep/LSTM_length10_dim10_default_lr0.001", "result.steps"),
-    ("LSTM, 29 raw digits: accuracy", "part1/sweep/LSTM_length29_dim1_default_lr0.001", "result.accuracy"),
-    ("LSTM, chrono, 29 one-hot digits: updates", "part1/sweep/LSTM_length29_dim10_chrono_lr0.01", "result.steps"),
-    ("LSTM, forget bias 0, 10 digits: updates", "part1/sweep/LSTM_length10_dim10_zero_bias_lr0.001", "result.steps"),
-    ("RNN, orthogonal, 16 digits: updates", "part1/sweep/RNN_length16_dim10_orthogonal_lr0.001", "result.steps"),
-    ("RNN, latch, 29 digits: accuracy", "part1/sweep/RNN_length29_dim10_latch_lr0.001", "result.accuracy"),
-    ("RNN, curriculum, 1,000 digits: accuracy", "part1/memory/RNN_length1000_dim10_default_lr0.001", "result.accuracy"),
-    ("RNN, curriculum, 1,000 digits: updates", "part1/memory/RNN_length1000_dim10_default_lr0.001", "result.steps"),
-    (
-        "the same RNN at 10,000 digits: accuracy",
-        "part1/memory/RNN_length1000_dim10_default_lr0.001",
-        "result.accuracy_beyond.10000",
-    ),
-    ("RNN, curriculum, 20 raw digits: updates", "part1/memory/RNN_length20_dim1_default_lr0.001", "result.steps"),
-    ("LSTM, curriculum, 1,000 digits: updates", "part1/memory/LSTM_length1000_dim10_default_lr0.001", "result.steps"),
-    ("time gate, 100 digits: accuracy", "part2/runs/palindromes100_gated", "accuracy"),
-    ("time gate, 100 digits: updates", "part2/runs/palindromes100_gated", "steps"),
-    ("LSTM, chrono, 100 digits: updates", "part2/runs/palindromes100_chrono_rate0.01", "steps"),
-    ("adding, time gate: accuracy", "part2/runs/adding100_gated", "accuracy"),
-    ("adding, LSTM: accuracy", "part2/runs/adding100_lstm", "accuracy"),
-    ("asynchronous waves, time gate: accuracy", "part2/runs/asynchronous_gated", "accuracy"),
-    ("asynchronous waves, LSTM: accuracy", "part2/runs/asynchronous_lstm_rate0.01", "accuracy"),
-    ("waves every 1 ms, time gate: accuracy", "part2/runs/standard_gated", "accuracy"),
-    ("book, default settings: held-out nats", "part3/book_default", "heldout_loss"),
-    ("book, best settings: held-out nats", "part3/book_best", "heldout_loss"),
-    ("Grimm, default settings: held-out nats", "part3/grimm_default", "heldout_loss"),
-    ("Tiny Shakespeare, 2,700 updates: held-out nats", "part3/shakespeare_short", "heldout_loss"),
-]
-# Of the rows of tables: claim, file, column and which rows.
-OF_TABLES = [
-    ("curriculum, whole: accuracy", "part1/curriculum_rules.csv", 'accuracy, rule="half short, grows at loss 0.01"'),
-    ("curriculum, no rule: accuracy", "part1/curriculum_rules.csv", 'accuracy, rule="all long, grows at loss 0.1"'),
-    ("gradient at step 1, RNN", "part1/gradient_flow.csv", 'ratio, cell="RNN, default", trained=no, t=1'),
-    ("RMSProp at 0.001: accuracy", "part1/optimizers.csv", "accuracy, optimizer=rmsprop, learning_rate=0.001"),
-    ("LSTM with f = 1, 20 digits: accuracy", "part1/gates_ablation.csv", 'accuracy, variant="f = 1", input_length=20'),
-    ("random RNN, 10 digits: accuracy", "part1/reservoir.csv", 'accuracy, input_length=10, weights="RNN, default"'),
-    ("gradient at step 1, time gate", "part2/gradient_flow.csv", 'grad_c, cell="time-gated, forget bias 1", t=1'),
-    ("words known, temperature 1", "part3/temperatures.csv", "known_words, temperature=1"),
-]
-# Ratios of times: claim, file, key.
-RATIOS = [
-    ("our LSTM beside nn.LSTM, T = 100", "part1/benchmark.json", "lstm_over_nn_lstm.T100"),
-    ("our RNN beside nn.RNN, T = 100", "part1/benchmark.json", "rnn_over_nn_rnn.T100"),
-    ("time gate beside the LSTM, T = 100", "part2/benchmark.json", "gated_over_lstm.T100"),
-    ("a step of part 3 beside a bare one", "part3/benchmark.json", "step_over_bare"),
+CLAIMS = read_yaml("claims.yaml")
+NUMBERS = sum(len(columns) for _, _, columns in CLAIMS["of_seeds"]) + len(CLAIMS["of_files"])
+# Columns of points and runs that are no settings: what came out, and where it was made.
+NO_SETTINGS = [
+    *("accuracy", "loss", "palindromes", "held_out", "sequences", "steps", "converged", "ended_by", "best_step"),
+    *("heldout_loss", "heldout_loss_blocks", "accuracy_beyond", "cpu_seconds", "wall_seconds"),
+    *("command", "python", "torch", "threads", "computed_on", "txt_file"),  # the text itself is compared by its digest
 ]
 
 
-def settings_of(path):
-    """The settings that the numbers of a run's or a point's file depend on, a dict."""
-    config = path.with_name("config.json")
-    if not config.exists():
-        return json.loads(path.read_text())["settings"]
-    # Where it was made is no setting; and the text itself is compared by its digest.
-    no_setting = {"command", "python", "torch", "threads", "computed_on", "txt_file"}
-    return {name: found for name, found in json.loads(config.read_text()).items() if name not in no_setting}
-
-
-def numbers_of_seeds(path, key, made, committed):
+def of_seeds(which, column, made, committed):
     """The committed numbers of the seeds that have the same settings here, those made here, and their range."""
-    pattern = f"{path}_seed*.json" if key.startswith("result.") else f"{path}_seed*/result.json"
-    here = [
-        file.relative_to(made) for file in sorted(made.glob(pattern)) if (committed / file.relative_to(made)).exists()
-    ]
-    here = [file for file in here if settings_of(made / file) == settings_of(committed / file)]
-    every = [file.relative_to(committed) for file in sorted(committed.glob(pattern))]
-    old, new, all_old = (
-        [value(str(file), key, root) for file in files]
-        for files, root in ((here, committed), (here, made), (every, committed))
-    )
-    return [old, new, expected(all_old)]
+    old, new = (getattr(results, which[0])(*which[1:]) for results in (committed, made))
+    same = {*settings_of(old)} & {*settings_of(new)}
+    beyond = column.removeprefix("accuracy at ")
+    numbers = [rows[column] if column in rows else made.beyond(rows, beyond) for rows in (old, new)]
+    before, here = ([*of[settings_of(rows).isin(same)]] for of, rows in zip(numbers, (old, new), strict=True))
+    return before, here, expected([*numbers[0]])
 
 
-def numbers_of_rows(file, what, made, committed):
-    """Lowest, median and highest of the rows: committed and made here, and the range of the committed."""
-    names = ("min", "median", "max")
-    old, new = ([value(file, f"{name} {what}", root) for name in names] for root in (committed, made))
-    return [old, new, expected(old)]
+def settings_of(rows):
+    """The settings of each row, a Series of texts; 5 and 5.0 are the same setting."""
+    values = rows.drop(columns=NO_SETTINGS, errors="ignore")
+    return values.map(lambda value: f"{value:g}" if isinstance(value, Number) else str(value)).agg(" ".join, axis=1)
+
+
+def of_file(path, which, column, made, committed):
+    """The committed numbers in a table or of a benchmark, those made here, and their range."""
+    if which is None:
+        before, here = ([results.benchmark(Path(path).parent)[column]] for results in (committed, made))
+        return before, here, [0.9 * before[0], 1.1 * before[0]]
+    before, here = ([*results.table(path, **which)[column]] for results in (committed, made))
+    return before, here, expected(before)
 
 
 def expected(numbers):
@@ -111,18 +57,11 @@ def expected(numbers):
     return [low - margin, high + margin]
 
 
-def ratios(file, key, made, committed):
-    """The committed ratio and the one made here, and how far it may be."""
-    old, new = value(file, key, committed), value(file, key, made)
-    return [[old], [new], [0.9 * old, 1.1 * old]]
-
-
-def verdict(committed, here, spread):
+def verdict(before, here, spread):
     """ "same", "within the spread" or "DIFFERS", of two lists of numbers and the range that is expected."""
-    if shown(committed) == shown(here):
+    if shown(before) == shown(here):
         return "same"
-    low, high = spread
-    return "within the spread" if low <= statistics.median(here) <= high else "DIFFERS"
+    return "within the spread" if spread[0] <= statistics.median(here) <= spread[1] else "DIFFERS"
 
 
 def shown(numbers):
@@ -130,35 +69,35 @@ def shown(numbers):
     return middle if low == high else f"{middle} ({low} to {high})"
 
 
-def comparison(made, committed, scale):
-    """A Markdown table of the numbers in the folder `made` that can be compared, and how many differ."""
-    command_of_full = {step.name: step.command for step in steps("full")}
-    full = {  # files that a command of --full has made
-        output
-        for step in steps(scale)
-        for output in step.outputs
-        if step.command == command_of_full.get(step.name) and is_finished(made, step)
-    }
-    claims = [(claim, numbers_of_seeds(path, key, made, committed)) for claim, path, key in OF_SEEDS]
-    for compare, table in ((numbers_of_rows, OF_TABLES), (ratios, RATIOS)):
-        claims += [(claim, compare(file, what, made, committed)) for claim, file, what in table if file in full]
+def compared(made, committed, files):
+    """Yield (claim, numbers as of `of_seeds`) for all that can be compared; `files` were made as --full makes them."""
+    for name, rows, columns in CLAIMS["of_seeds"]:
+        for column in columns:
+            try:
+                yield f"{name}: {column}", of_seeds(rows, column, made, committed)
+            except (OSError, ValueError):  # none was made
+                pass
+    for claim, path, which, column in CLAIMS["of_files"]:
+        if f"{path}.{'csv' if which else 'json'}" in files:
+            yield claim, of_file(path, which, column, made, committed)
+
+
+def comparison(folder, committed_folder, made_steps):
+    """A Markdown table of the numbers that these steps made in `folder` and that can be compared; how many differ."""
+    of_full = {step.name: step.command for step in steps("full")}
+    as_full = [step for step in made_steps if step.command == of_full.get(step.name)]
+    files = {path for step in as_full for path in step.outputs}
     rows, verdicts = [], []
-    for claim, (before, here, spread) in claims:
+    for claim, (before, here, spread) in compared(Results(folder), Results(committed_folder), files):
         if here:
             verdicts.append(verdict(before, here, spread))
-            rows.append(f"| {claim} | {len(here)} | {shown(before)} | {shown(here)} | {verdicts[-1]} |")
-    total = len(OF_SEEDS) + len(OF_TABLES) + len(RATIOS)
-    return "\n".join(
-        [
-            "A number DIFFERS (by more than its spread) if its median here lies farther outside the committed seeds or",
-            "rows than these are apart, and than a hundredth of it; a ratio of times, if it is more than a tenth away.",
-            "Median (lowest to highest):",
-            "",
-            "| number | seeds | committed | here | |",
-            "|---|---|---|---|---|",
-            *rows,
-            "",
-            f"{len(rows)} of {total} numbers were made with the settings of the committed ones and are compared: "
-            f"{verdicts.count('same')} the same, {verdicts.count('DIFFERS')} differ by more than their spread.",
-        ]
-    )
+            rows.append(f"| {claim} | {len(here)} | {shown(before)} | {shown(here)} | {verdicts[-1]} |\n")
+    return f"""A number DIFFERS (by more than its spread) if its median here lies farther outside the committed seeds or
+rows than these are apart, and than a hundredth of it; a ratio of times, if it is more than a tenth away.
+Median (lowest to highest):
+
+| number | seeds or rows | committed | here | |
+|---|---|---|---|---|
+{"".join(rows)}
+{len(rows)} of {NUMBERS} numbers were made with the settings of the committed ones and are
+compared: {verdicts.count("same")} the same, {verdicts.count("DIFFERS")} differ by more than their spread."""

@@ -1,10 +1,9 @@
-"""Steps that build on each other: a command each, one process per core, finished ones skipped, any end survived.
+"""Steps, each a command, done with doit: one process a core, finished ones skipped, any end survived.
 
-What a step makes lies below one output folder, with the step's log (logs/NAME.log) and its record (steps/NAME.json:
-the command, and the time that it took once it is finished). The record decides what is still to be done.
+What the steps make lies in one output folder, beside a log of each (logs/NAME.log) and doit's record of what is
+finished (finished.json): the command of each step, its seconds, and the state of the files that it read.
 """
 
-import json
 import os
 import shlex
 import shutil
@@ -13,176 +12,179 @@ import sys
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
+
+from doit.control import TaskControl
+from doit.dependency import Dependency, JsonDB
+from doit.exceptions import TaskFailed
+from doit.reporter import ZeroReporter
+from doit.runner import MThreadRunner
+from doit.task import dict_to_task
+from doit.tools import config_changed
 
 from common.files import write_atomically
 from common.progress import Progress
 
-LEASH = Path(__file__).with_name("leash.py")
+# Around each command: when the pipe to the process that runs the steps closes, as it does when that process ends,
+# however it ends, the command is killed with all processes of its group.
+LEASH = """
+import os, signal, subprocess, sys, threading
+def end():
+    sys.stdin.buffer.read()
+    os.killpg(0, signal.SIGKILL)
+command = subprocess.Popen([sys.executable, *sys.argv[1:]], stdin=subprocess.DEVNULL)
+threading.Thread(target=end, daemon=True).start()
+os._exit(command.wait() % 256)
+"""
 
 
 @dataclass(frozen=True)
 class Step:
-    """A command and what it makes.
+    """A command and what it makes; paths are from the output folder."""
 
-    Args:
-        name: of the step, unique; a file's name, or one in a folder.
-        command: what comes behind `python`, a list of words, started in the folder `root`; {out} is the output folder.
-        outputs: the files or folders that it makes, paths from the output folder; no two steps make the same.
-        needs: names of the steps that must be finished before, all earlier in the list.
-        seconds: CPU-seconds that it is expected to take.
-        alone: whether nothing else may run beside it, as for a benchmark.
-        prints: the output that takes what the command prints; else the log does.
-        cannot: why it cannot be done here, one line; None where it can.
-    """
-
-    name: str
-    command: list
-    outputs: list
-    needs: list = ()
-    seconds: int = 1
-    alone: bool = False
-    prints: str = None
-    cannot: str = None
+    name: str  # unique; a file's name, or one in a folder
+    command: list  # the words after `python`, started in the checkout; {out} is the output folder
+    outputs: list  # the files that it makes; no two steps make the same
+    inputs: list = ()  # the files that it reads and that earlier steps make
+    seconds: int = 1  # of CPU time that it is expected to take
+    alone: bool = False  # nothing else may run at the same time, as for a benchmark; such a step has no inputs
+    prints: str = None  # the output that takes what the command prints; else the log does
+    folder: str = None  # the folder that is this step's own, where it resumes after an interruption
+    blocked_by: str = None  # why it cannot be done here, one line; None where it can
 
 
-def record_of(folder, step):
-    """The step's record, a dict, {} if it has none."""
-    try:
-        return json.loads((folder / "steps" / f"{step.name}.json").read_text())
-    except (OSError, ValueError):
-        return {}
+def blocked(steps):
+    """Why steps cannot be done, {name: reason}: what reads the output of a blocked step is blocked for its reason."""
+    reasons, missing = {}, {}
+    for step in steps:
+        if reason := step.blocked_by or next((missing[path] for path in step.inputs if path in missing), None):
+            reasons[step.name] = reason
+            missing |= dict.fromkeys(step.outputs, reason)
+    return reasons
 
 
-def is_finished(folder, step):
-    """Whether the step was finished with the very command it has now, and all that it makes is there."""
-    record = record_of(folder, step)
-    return (
-        "wall_seconds" in record
-        and record["command"] == step.command
-        and all((folder / output).exists() for output in step.outputs)
+def expected_minutes(steps, workers):
+    """How long the steps take with so many at a time."""
+    shared = [step.seconds for step in steps if not step.alone]
+    alone = sum(step.seconds for step in steps if step.alone)
+    return (max([sum(shared) / workers, *shared], default=0) + alone) / 60
+
+
+class Database(JsonDB):
+    """doit's record, as one JSON file that is whole at any moment."""
+
+    def dump(self):
+        write_atomically(self.name, self.codec.encode(self._db) + "\n")
+
+
+def open_record(folder):
+    """doit's record of what is finished in the folder. Raises DatabaseException if it is damaged."""
+    return Dependency(Database, str(folder / "finished.json"))
+
+
+def task_of(folder, step, *actions):
+    """The step as doit's task: finished if its command and the files that it reads are those of the last time."""
+    return dict_to_task(
+        {
+            "name": step.name,
+            "actions": actions,
+            "file_dep": [str(folder / path) for path in step.inputs],
+            "targets": [str(folder / path) for path in step.outputs],
+            "uptodate": [config_changed(shlex.join(step.command))],
+            "io": {"capture": False},
+        }
     )
 
 
-def sort_out(folder, steps):
-    """What is to be done, a list of steps; and why others cannot be, {name: reason}.
-
-    To be done is what is not finished, and what needs something that is to be done. What needs a step that cannot be
-    done cannot be either, for the same reason.
-    """
-    to_do, cannot = [], {}
+def unfinished(folder, steps):
+    """Those of the steps that are to be done: what is not finished, and what reads their outputs."""
+    record, to_do, changing = open_record(folder), [], set()
     for step in steps:
-        if step.cannot:
-            cannot[step.name] = step.cannot
-        elif blocked := [name for name in step.needs if name in cannot]:
-            cannot[step.name] = cannot[blocked[0]]
-        elif not is_finished(folder, step) or {done.name for done in to_do} & {*step.needs}:
+        if changing & {*step.inputs} or record.get_status(task_of(folder, step), {}).status != "up-to-date":
             to_do.append(step)
-    return to_do, cannot
+            changing |= {*step.outputs}
+    return to_do
 
 
-def expected_minutes(steps, cores):
-    """How long the steps take on so many cores."""
-    together = [step.seconds for step in steps if not step.alone]
-    alone = sum(step.seconds for step in steps if step.alone)
-    return (max([sum(together) / cores, *together], default=0) + alone) / 60
+class Reporter(ZeroReporter):
+    """Writes the record after each step, shows the progress, and keeps why steps failed, {name: one line}."""
+
+    def __init__(self, record, steps, progress):
+        self.record, self.progress, self.failed = record, progress, {}
+        self.seconds = {step.name: step.seconds for step in steps}
+
+    def add_success(self, task):
+        self.record.backend.dump()
+        self.progress.advance(f"{task.name}: {task.values['wall_seconds']:.0f} s", by=self.seconds[task.name])
+
+    def skip_uptodate(self, task):  # what it reads was made again, and is as it was
+        self.progress.advance(by=self.seconds[task.name])
+
+    def add_failure(self, task, fail):
+        needed = [name for name in task.task_dep if name in self.failed]
+        self.failed[task.name] = f"not tried: {needed[0]} failed" if needed else " ".join(fail.message.split())
+        self.progress.advance(f"{task.name}: failed", by=self.seconds[task.name])
 
 
-def run_steps(folder, root, steps, cores, stop, lock):
-    """Do the steps (those of `sort_out`); returns {name of a step that failed: one line that says why}.
+def run_steps(folder, root, steps, workers, lock):
+    """Do the steps, those that are alone last; returns {name of a step that failed: one line that says why}.
 
-    Returns early, all processes ended, when the flag `stop` is set. What needs a failed step is left out and fails too.
-    `lock` is a file that stays locked while any of the processes lives.
+    `lock` is a file that stays locked while any of the processes lives; they end with this one. Raises OSError if the
+    record cannot be written.
     """
-    for step in steps:
-        _begin_record(folder, step)
-    waiting, running, failed = list(steps), {}, {}
+    failed = {}
     with Progress(sum(step.seconds for step in steps), unit="CPU-second") as progress:
-        try:
-            while (waiting or running) and not stop:
-                for step in list(waiting):
-                    if blocked := [name for name in step.needs if name in failed]:
-                        waiting.remove(step)
-                        failed[step.name] = f"not tried: {blocked[0]} failed"
-                while step := _next(waiting, running, cores):
-                    waiting.remove(step)
-                    running[step.name] = step, _start(folder, root, step, lock), time.monotonic()
-                time.sleep(0.05)
-                for step, process, started in list(running.values()):
-                    pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-                    if not pid:
-                        continue
-                    process.returncode = os.waitstatus_to_exitcode(status)
-                    process.stdin.close()
-                    del running[step.name]
-                    wall, cpu = time.monotonic() - started, usage.ru_utime + usage.ru_stime
-                    if error := _error(folder, step, process.returncode):
-                        failed[step.name] = error
-                    else:
-                        _write_record(folder, step, wall_seconds=round(wall, 1), cpu_seconds=round(cpu, 1))
-                    note = f"{step.name}: {'failed' if step.name in failed else f'{wall:.0f} s'}"
-                    progress.advance(note, by=step.seconds)
-        finally:
-            for _, process, _ in running.values():
-                process.stdin.close()  # its leash ends it
-            for _, process, _ in running.values():
-                process.wait()
-    return {step.name: failed[step.name] for step in steps if step.name in failed}
+        for alone in (False, True):
+            group, record = [step for step in steps if step.alone == alone], open_record(folder)
+            reporter = Reporter(record, group, progress)
+            control = TaskControl([task_of(folder, step, (run, [folder, root, step, lock])) for step in group])
+            control.process(None)
+            runner = MThreadRunner(record, reporter, continue_=True, num_process=1 if alone else workers)
+            runner.run_all(control.task_dispatcher())
+            failed |= reporter.failed
+    return failed
 
 
-def _next(waiting, running, cores):
-    """The first step that can start now, or None; one that must be alone when no other can."""
-    if len(running) >= cores or any(step.alone for step, *_ in running.values()):
-        return None
-    undone = {step.name for step in waiting} | running.keys()
-    ready = [step for step in waiting if not undone & {*step.needs}]
-    together = [step for step in ready if not step.alone]
-    return together[0] if together else ready[0] if ready and not running else None
-
-
-def _start(folder, root, step, lock):
-    """Start the step's command as a process on a leash; returns its Popen."""
-    log = folder / "logs" / f"{step.name}.log"
-    for path in (log, *(folder / output for output in step.outputs)):
-        path.parent.mkdir(parents=True, exist_ok=True)
+def run(folder, root, step, lock):
+    """Run a step's command to its end: returns how long it took, a dict for the record, or TaskFailed with one line."""
+    log, started = folder / "logs" / f"{step.name}.log", time.monotonic()
     words = [word.replace("{out}", str(folder)) for word in step.command]
-    with (
-        open(log, "w", encoding="utf-8") as log_file,
-        nullcontext(log_file) if not step.prints else open(folder / step.prints, "w") as printed,
-    ):
-        log_file.write(f"python {shlex.join(words)}\n")
-        log_file.flush()
-        return subprocess.Popen(
-            [sys.executable, str(LEASH), sys.executable, *words],
-            cwd=root,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            stdin=subprocess.PIPE,
-            stdout=printed,
-            stderr=log_file,
-            start_new_session=True,
-            pass_fds=[lock.fileno()],
-        )
-
-
-def _error(folder, step, status):
-    """What went wrong with a step that ended with this exit status, one line; None if nothing did."""
+    first_line = f"python {shlex.join(step.command)}\n"
+    try:
+        if log.exists() and not log.read_text(encoding="utf-8", errors="replace").startswith(first_line):
+            remove(folder, step)  # the log is of another command: this one could not resume what that has left
+        for path in (log, *(folder / output for output in step.outputs)):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            open(log, "w", encoding="utf-8") as log_file,
+            nullcontext(log_file) if not step.prints else open(folder / step.prints, "w") as printed,
+        ):
+            log_file.write(first_line)
+            log_file.flush()
+            process = subprocess.Popen(
+                [sys.executable, "-c", LEASH, *words],
+                cwd=root,
+                env={**os.environ, "OMP_NUM_THREADS": "1"},
+                stdin=subprocess.PIPE,
+                stdout=printed,
+                stderr=log_file,
+                start_new_session=True,
+                pass_fds=[lock.fileno()],
+            )
+        status = process.wait()
+        process.stdin.close()
+        lines = log.read_text(encoding="utf-8", errors="replace").split("\n")[1:]
+    except OSError as error:
+        return TaskFailed(str(error))
     if status:
-        lines = (folder / "logs" / f"{step.name}.log").read_text(encoding="utf-8", errors="replace").split("\n")
-        return next((line.strip() for line in reversed(lines[1:]) if line.strip()), f"exit status {status}")
-    missing = [output for output in step.outputs if not (folder / output).exists()]
-    return f"it did not make {missing[0]}" if missing else None
+        return TaskFailed(next((line for line in reversed(lines) if line.strip()), f"exit status {status}"))
+    if missing := [output for output in step.outputs if not (folder / output).exists()]:
+        return TaskFailed(f"it did not make {missing[0]}")
+    return {"wall_seconds": round(time.monotonic() - started, 1)}
 
 
-def _begin_record(folder, step):
-    """From now on the step is unfinished; what another command of it has left is removed, as it could not go on."""
-    if record_of(folder, step).get("command", step.command) != step.command:
-        for output in step.outputs:
-            path = folder / output
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    _write_record(folder, step)
-
-
-def _write_record(folder, step, **seconds):
-    path = folder / "steps" / f"{step.name}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, json.dumps({"command": step.command, "outputs": list(step.outputs), **seconds}) + "\n")
+def remove(folder, step):
+    """Remove what the step has made."""
+    if step.folder:
+        shutil.rmtree(folder / step.folder, ignore_errors=True)
+    for output in step.outputs:
+        (folder / output).unlink(missing_ok=True)

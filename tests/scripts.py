@@ -90,3 +90,13 @@ def run(script, *args, timeout=300, **options):
     finally:
         process.kill()
     return process.returncode, out, err
+
+
+def call(main, *args, capsys):
+    """Call a script's `main` in this process; returns exit status, standard output, standard error, as `run` does."""
+    status = 0
+    try:
+        main([*map(str, args)])
+    except SystemExit as ending:
+        status = ending.code
+    return status, *capsys.readouterr()

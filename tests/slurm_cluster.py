@@ -8,6 +8,7 @@ otherwise the nodes share the machine's. CPUs are counted, not kept apart: the n
 """
 
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -15,13 +16,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol")
 SEARCH = {"PATH": os.environ.get("PATH", "") + ":/usr/sbin:/sbin"}
-CPUS = 2  # of each node
-KILL_WAIT = 8  # seconds between SIGTERM and SIGKILL
+USER = pwd.getpwuid(os.geteuid()).pw_name
 
 CONFIGURATION = """\
 ClusterName=tests
@@ -36,14 +36,8 @@ SlurmctldPidFile={folder}/slurmctld.pid
 SlurmdPidFile={folder}/slurmd-%n.pid
 SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/slurmd-%n.log
-MailProg=/bin/true
-# no cgroups, no accounting, no MPI: they need a system's help
+# no cgroups (nor accounting and MPI, which are not named): they need a system's help
 ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
-SwitchType=switch/none
-MpiDefault=none
-JobAcctGatherType=jobacct_gather/none
-AccountingStorageType=accounting_storage/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 SlurmdParameters=config_overrides
@@ -53,12 +47,38 @@ PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 SlurmctldParameters=preempt_send_user_signal
 ReturnToService=2
-KillWait={kill_wait}
-# `sbatch --wait` looks as often as this says, and the daemons keep finished jobs for as long
+# seconds: from SIGTERM to SIGKILL; how often `sbatch --wait` looks, and how long the daemons keep finished jobs
+KillWait=8
 MinJobAge={job_age}
 DebugFlags=NO_CONF_HASH
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1 GraceTime=20
 PartitionName=high Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=2 PreemptMode=OFF
+NodeName={nodes[0]} NodeHostName={hosts[0]} NodeAddr={net}.1 Port={ports[0]} CPUs=2 RealMemory=64000 State=UNKNOWN
+NodeName={nodes[1]} NodeHostName={hosts[1]} NodeAddr={net}.2 Port={ports[1]} CPUs=2 RealMemory=64000 State=UNKNOWN
+"""
+
+# A bridge $0, and for each node a network namespace with a cable to it, in the network $1.
+CONNECT = """\
+ip link add $0 up type bridge
+ip address add $1.254/24 dev $0
+for node in 1 2; do
+    ip netns add $0-$node
+    ip link add $0-c$node type veth peer name eth0 netns $0-$node
+    ip link set $0-c$node master $0 up
+    ip -n $0-$node address add $1.$node/24 dev eth0
+    ip -n $0-$node link set lo up
+    ip -n $0-$node link set eth0 up
+done
+"""
+DISCONNECT = "ip netns del $0-1; ip netns del $0-2; ip link del $0"
+
+# A command inside a node, with the host name $0 and the hosts and name servers in the folder $1.
+ENTER = """\
+hostname "$0"
+mount --bind "$1/hosts" /etc/hosts
+mount --bind "$1/resolv.conf" /etc/resolv.conf
+shift
+exec "$@"
 """
 
 
@@ -69,35 +89,30 @@ def missing():
 
 
 class Cluster:
-    """Two running nodes.
-
-    Attributes: `nodes` (their names), `separate` (whether each has a network of its own), `environment` (in which
-    sbatch and the others find this cluster).
-    """
+    """Two running nodes: `nodes`, their names; `environment`, in which sbatch and the others find this cluster."""
 
     def __init__(self, folder):
         self.folder = folder
-        self.number = os.getpid() % 250  # part of addresses and of names in the system: two clusters can run at once
+        number = os.getpid() % 250  # part of addresses and of names in the system: two clusters can run at once
+        self.bridge = f"st{number}"
         self.separate = _can_separate()
         self.nodes = ["n1", "n2"] if self.separate else ["127.0.1.1", "127.0.1.2"]  # names that resolve
-        self.address = f"10.88.{self.number}." if self.separate else "127.0.1."
+        self.net = f"10.88.{number}" if self.separate else "127.0.1"
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "SBATCH_"))}
         self.environment = {**clean, **SEARCH, "SLURM_CONF": str(folder / "client/slurm.conf")}
 
     def start(self):
         """Start everything and wait until both nodes are idle. Raises RuntimeError, with the logs, if they do not."""
         self._configure()
-        munge = [f"--{kind}={self.folder}/munge.{kind.split('-')[0]}" for kind in ("socket", "key-file", "log-file",
-                 "pid-file", "seed-file")]  # fmt: skip
-        (self.folder / "munge.key").write_bytes(os.urandom(128))
-        (self.folder / "munge.key").chmod(0o600)
-        self._call("munged", "--force", *munge)
+        files = ("socket", "key-file", "log-file", "pid-file", "seed-file")
+        self.run("munged", "--force", *(f"--{file}={self.folder}/munge.{file.split('-')[0]}" for file in files))
         if self.separate:
-            self._connect_networks()
+            self.run("sh", "-ec", CONNECT, self.bridge, self.net)
         self._daemon("slurmctld", "-c", "-f", self.folder / "daemons/slurm.conf")
         for number, node in enumerate(self.nodes, 1):
-            slurmd = ["slurmd", "-N", node, "-f", self.folder / "daemons/slurm.conf"]
-            self._daemon(*(self._inside(number) if self.separate else []), *slurmd)
+            enter = ["nsenter", f"--net=/run/netns/{self.bridge}-{number}", "unshare", "--uts", "--mount"]
+            enter = [*enter, "sh", "-ec", ENTER, node, self.folder] if self.separate else []
+            self._daemon(*enter, "slurmd", "-N", node, "-f", self.folder / "daemons/slurm.conf")
         for _ in range(150):
             states = self.run("sinfo", "-h", "-p", "main", "-o", "%D %t", check=False)
             if states.split() == ["2", "idle"]:
@@ -108,18 +123,16 @@ class Cluster:
 
     def stop(self):
         """End every job, then the daemons, then the networks; what is not there any more is passed over."""
-        self.run("scancel", "--full", "--signal=KILL", "--user", _user(), check=False)
-        self.run("scancel", "--user", _user(), check=False)
-        for _ in range(50):
-            if not self.run("squeue", "-h", check=False):
-                break
+        self.run("scancel", "--full", "--signal=KILL", "--user", USER, check=False)
+        self.run("scancel", "--user", USER, check=False)
+        deadline = time.monotonic() + 10
+        while self.run("squeue", "-h", check=False) and time.monotonic() < deadline:
             time.sleep(0.2)
         for name in (*(f"slurmd-{node}" for node in self.nodes), "slurmctld", "munge"):
-            _end(self.folder / f"{name}.pid")
+            with suppress(FileNotFoundError, ProcessLookupError, ValueError):
+                os.kill(int((self.folder / f"{name}.pid").read_text()), signal.SIGKILL)
         if self.separate:
-            for number in (1, 2):
-                self._call("ip", "netns", "del", self._name(number), check=False)
-            self._call("ip", "link", "del", self._name("bridge"), check=False)
+            self.run("sh", "-c", DISCONNECT, self.bridge, check=False)
 
     def run(self, *command, check=True, **options):
         """A command's output, stripped, with this cluster as its own; raises CalledProcessError if it fails."""
@@ -127,71 +140,34 @@ class Cluster:
         return subprocess.run(list(map(str, command)), check=check, **options).stdout.strip()
 
     def _configure(self):
-        lines = CONFIGURATION
-        for number, node in enumerate(self.nodes, 1):
-            host = node if self.separate else socket.gethostname()
-            address = f"NodeHostName={host} NodeAddr={self.address}{number} Port={_free_port()}"
-            lines += f"NodeName={node} {address} CPUs={CPUS} RealMemory=64000 State=UNKNOWN\n"
-            (self.folder / f"spool-{node}").mkdir()
-        facts = {
-            "host": socket.gethostname(),
-            "address": f"{self.address}254" if self.separate else "127.0.0.1",
-            "port": _free_port(),
-            "user": _user(),
-            "folder": self.folder,
-            "kill_wait": KILL_WAIT,
-        }
-        (self.folder / "state").mkdir()
+        """Write all files that the programs read, and make the folders that they write."""
+        host = socket.gethostname()
+        facts = {"host": host, "user": USER, "folder": self.folder, "nodes": self.nodes, "net": self.net}
+        facts["hosts"] = self.nodes if self.separate else [host, host]
+        facts["address"] = f"{self.net}.254" if self.separate else "127.0.0.1"
+        facts["port"], *facts["ports"] = _free_port(), _free_port(), _free_port()
+        for name in ("client", "daemons", "state", *(f"spool-{node}" for node in self.nodes)):
+            (self.folder / name).mkdir()
         for who, job_age in (("client", 4), ("daemons", 3600)):
-            (self.folder / who).mkdir()
-            (self.folder / who / "slurm.conf").write_text(lines.format(job_age=job_age, **facts))
+            (self.folder / who / "slurm.conf").write_text(CONFIGURATION.format(job_age=job_age, **facts))
             # slurmd loads a cgroup plugin though nothing uses it; this one does not mind that there are none.
             (self.folder / who / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
-
-    def _connect_networks(self):
-        """A bridge, and for each node a network namespace with a cable to it."""
-        bridge = self._name("bridge")
-        self._call("ip", "link", "add", bridge, "type", "bridge")
-        self._call("ip", "address", "add", f"{self.address}254/24", "dev", bridge)
-        self._call("ip", "link", "set", bridge, "up")
-        hosts = ["127.0.0.1 localhost", f"{self.address}254 {socket.gethostname()}"]
-        for number, node in enumerate(self.nodes, 1):
-            inside, cable = self._name(number), self._name(f"c{number}")
-            self._call("ip", "netns", "add", inside)
-            self._call("ip", "link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", inside)
-            self._call("ip", "link", "set", cable, "master", bridge, "up")
-            self._call("ip", "-n", inside, "address", "add", f"{self.address}{number}/24", "dev", "eth0")
-            for device in ("lo", "eth0"):
-                self._call("ip", "-n", inside, "link", "set", device, "up")
-            hosts.append(f"{self.address}{number} {node}")
-        (self.folder / "hosts").write_text("\n".join(hosts) + "\n")
+        hosts = f"127.0.0.1 localhost\n{self.net}.254 {host}\n{self.net}.1 n1\n{self.net}.2 n2\n"
+        (self.folder / "hosts").write_text(hosts)
         (self.folder / "resolv.conf").write_text("options timeout:1 attempts:1\n")  # no name server: no waiting for one
-
-    def _inside(self, number):
-        """The words that start a command inside a node: its network, host name, /etc/hosts and /etc/resolv.conf."""
-        script = (
-            'hostname "$0" && mount --bind "$1/hosts" /etc/hosts && mount --bind "$1/resolv.conf" /etc/resolv.conf '
-            '&& shift && exec "$@"'
-        )
-        enter = ["nsenter", f"--net=/run/netns/{self._name(number)}", "unshare", "--uts", "--mount"]
-        return [*enter, "sh", "-c", script, self.nodes[number - 1], self.folder]
-
-    def _name(self, what):
-        return f"st{self.number}{what}"  # of a network interface: 15 characters at the most
-
-    def _call(self, *command, check=True):
-        subprocess.run(list(map(str, command)), check=check, env=self.environment, capture_output=not check)
+        (self.folder / "munge.key").write_bytes(os.urandom(128))
+        (self.folder / "munge.key").chmod(0o600)
 
     def _daemon(self, *command):
         """Start what goes to the background by itself; its output would keep the caller's pipes open."""
-        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        quiet = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
         environment = {**SEARCH, "HOME": "/"}  # what a daemon has, its jobs have too
         subprocess.run(list(map(str, command)), check=True, env=environment, cwd=self.folder, **quiet)
 
 
 @contextmanager
 def running_cluster():
-    """A Cluster that is up in the `with` block and gone behind it, also after Ctrl-C and SIGTERM."""
+    """A Cluster that is up in the `with` block and gone after it, also after Ctrl-C and SIGTERM."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="slurm-"))
     folder.chmod(0o755)  # munged wants it
@@ -207,24 +183,8 @@ def running_cluster():
 
 def _can_separate():
     """Whether this process may make network, host name and mount namespaces."""
-    if os.geteuid() != 0 or not all(shutil.which(name, path=SEARCH["PATH"]) for name in ("ip", "nsenter", "unshare")):
-        return False
-    trial = ["unshare", "--net", "--uts", "--mount", "true"]
+    trial = ["sh", "-c", "ip -V && nsenter --version && unshare --net --uts --mount true"]
     return subprocess.run(trial, env={**os.environ, **SEARCH}, capture_output=True).returncode == 0
-
-
-def _end(pid_file):
-    """End the process whose number is in the file: kindly, after five seconds for sure."""
-    try:
-        pid = int(pid_file.read_text())
-        for attempt in range(60):
-            os.kill(pid, signal.SIGTERM if attempt < 50 else signal.SIGKILL)
-            state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-            if state == "Z":  # ended; where process 1 is no init, nobody says so
-                return
-            time.sleep(0.1)
-    except (FileNotFoundError, ProcessLookupError, ValueError):
-        return
 
 
 def _free_port():
@@ -233,18 +193,8 @@ def _free_port():
         return probe.getsockname()[1]
 
 
-def _user():
-    import pwd
-
-    return pwd.getpwuid(os.geteuid()).pw_name
-
-
-def main():
+if __name__ == "__main__":
     if reason := missing():
         sys.exit(reason)
     with running_cluster() as cluster:
         sys.exit(subprocess.run(sys.argv[1:] or ["bash"], env=cluster.environment).returncode)
-
-
-if __name__ == "__main__":
-    main()

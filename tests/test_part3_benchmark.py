@@ -9,7 +9,9 @@ import torch
 from part3 import benchmark
 from part3.dataset import TextDataset
 from part3.model import TextGenerationModel
-from tests.scripts import ROOT, call
+from tests.scripts import call
+
+CPU = torch.device("cpu")
 
 
 def test_the_bare_model_computes_the_same():
@@ -21,12 +23,27 @@ def test_the_bare_model_computes_the_same():
     torch.testing.assert_close(bare(ids)[0], ours(ids)[0], rtol=0, atol=1e-6)
 
 
-def test_the_courses_batches_are_windows_too():
-    text = (ROOT / "assets/book.txt").read_text()
-    course, ours = benchmark.CourseDataset(text, 30), TextDataset(ROOT / "assets/book.txt", 30)
-    for item in (0, 1_000):
-        for theirs, window in zip(course[item], ours[item], strict=True):
-            assert theirs == window.tolist()
+def test_the_courses_batches_are_windows_of_the_same_text_for_any_number_of_rounds(tmp_path):
+    (tmp_path / "t").write_bytes("\ufeffnaïve\r\n".encode() * 8)
+    ours = TextDataset(tmp_path / "t", 30)
+    course = benchmark.CourseDataset(benchmark.read_text(tmp_path / "t"), 30)
+    assert all(theirs == window.tolist() for theirs, window in zip(course[5], ours[5], strict=True))
+    course_batch = benchmark.training_functions(tmp_path / "t", CPU)["course_batch"]
+    assert [len(course_batch()[0][0]) for _ in range(9)] == [64] * 9
+
+
+def test_a_step_is_one_of_the_training_and_made_on_the_device(monkeypatch):
+    checked, devices, meta = [], [], torch.device("meta")  # a device that every machine has
+    monkeypatch.setattr(benchmark, "check_finite", lambda *args: checked.append(args))
+    functions = benchmark.training_functions(benchmark.ROOT / "assets/book.txt", CPU)
+    functions["bare"]()
+    assert not checked
+    functions["step"]()
+    [(model, _, loss, grad_norm)] = checked
+    assert isinstance(model, TextGenerationModel) and loss == pytest.approx(4, abs=0.5) and grad_norm > 0
+    monkeypatch.setattr(benchmark, "build_optimizer", lambda model, config, device: devices.append(device))
+    inputs, targets, _ = benchmark.training_functions(benchmark.ROOT / "assets/book.txt", meta)["batch"]()
+    assert [inputs.device, targets.device, *devices] == [meta] * 4
 
 
 def test_the_script_prints_and_writes_the_medians_of_both_states(tmp_path, monkeypatch, capsys):
@@ -42,43 +59,12 @@ def test_the_script_prints_and_writes_the_medians_of_both_states(tmp_path, monke
     status, out, _ = call(benchmark.main, *flags, capsys=capsys)
     assert status == 0 and states == [False, False, True, True]
     medians = json.loads((tmp_path / "b.json").read_text())
-    for key in ("step_ms", "step_over_bare", "batch_over_step", "course_batch_over_step", "draw_per_second.h8.b64",
-                "draw_speedup.h8.b1", "draw_speedup.h8.b64", "draw_speedup_over_plain_b64.h8"):  # fmt: skip
+    ratios = "step_over_bare", "batch_over_step", "course_batch_over_step", "draw_speedup_over_plain_b64.h8"
+    for key in ("step_ms", *ratios, "draw_per_second.h8.b64", "draw_speedup.h8.b1", "draw_speedup.h8.b64"):
         assert medians[key] > 0 and medians[f"{key}.kept"] > 0 and key in out
 
 
-def test_batches_and_updates_are_made_on_the_device(monkeypatch):
-    devices = []
-    monkeypatch.setattr(benchmark, "build_optimizer", lambda model, config, device: devices.append(device))
-    meta = torch.device("meta")  # a device that every machine has
-    text, dataset = benchmark.read(benchmark.build_parser().parse_args([]))
-    inputs, targets, _ = benchmark.training_functions(text, dataset, meta)["batch"]()
-    assert (inputs.device, targets.device) == (meta, meta) and devices == [meta, meta]
-
-
-def read(path, rounds):
-    return benchmark.read(benchmark.build_parser().parse_args(["--txt_file", str(path), "--rounds", str(rounds)]))
-
-
-def test_both_sides_read_the_same_text(tmp_path):
-    (tmp_path / "t").write_bytes("\ufeffnaïve\r\n".encode() * 100)
-    text, dataset = read(tmp_path / "t", 3)
-    assert "".join(sorted(set(text))) == dataset.characters and "\r" not in text
-
-
-def test_a_text_has_enough_batches_for_the_rounds(tmp_path):
-    (tmp_path / "t").write_text("ab" * ((30 + 64 * (3 + 2)) // 2))
-    text, dataset = read(tmp_path / "t", 3)
-    course_batch = benchmark.training_functions(text, dataset, torch.device("cpu"))["course_batch"]
-    assert [len(course_batch()[0][0]) for _ in range(3 + 2)] == [64] * 5
-    with pytest.raises(ValueError, match="has 350 characters, too few for --rounds 4"):
-        read(tmp_path / "t", 4)
-
-
-@pytest.mark.parametrize(
-    "flags, named",
-    [(["--rounds", "1"], "'1'"), (["--json", "/no/such/x.json"], "/no/such"), (["--txt_file", "/no/t"], "/no/t")],
-)
-def test_bad_input_is_one_line(capsys, flags, named):
+@pytest.mark.parametrize("flags", [["--rounds", "1"], ["--json", "/no/such/x.json"], ["--txt_file", "/no/such"]])
+def test_bad_input_is_one_line(capsys, flags):
     status, out, err = call(benchmark.main, *flags, capsys=capsys)
-    assert (status, out, err.count("\n")) == (2, "", 1) and named in err
+    assert (status, out, err.count("\n")) == (2, "", 1) and flags[1] in err

@@ -14,17 +14,17 @@ import sys
 import unicodedata
 from html.parser import HTMLParser
 from itertools import pairwise
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
-from common.checkpoint import write_checkpoint
 from part3 import page, score
 from part3.dataset import TextDataset, encode
 from part3.evaluation import predictions
-from part3.trained import Trained, build_model
+from part3.trained import Trained, build_model, write_trained
 from tests.scripts import call, run, start
 
 CHARACTERS = "".join(sorted(string.printable[:95] + "\n\t\0\x7f\x85\xa0\u0301\u202eé☃"))
@@ -39,10 +39,9 @@ def checkpoint(tmp_path_factory):
     """A model of random weights, as part3/train.py writes it, whose predictions are far from even."""
     torch.manual_seed(0)
     model = build_model(len(CHARACTERS), SETTINGS)
-    with torch.no_grad():
-        model.output.weight.mul_(20)
+    torch.nn.init.uniform_(model.output.weight, -6, 6)
     path = tmp_path_factory.mktemp("run") / "best.pt"
-    write_checkpoint(path, {"step": 1, "settings": SETTINGS, "characters": CHARACTERS, "model": model.state_dict()})
+    write_trained(path, model, CHARACTERS, SETTINGS, 1, 2.0)
     return path
 
 
@@ -55,22 +54,16 @@ def text(tmp_path):
 
 def directly(checkpoint, text, block_size=10**9):
     """Loss in nats (M,) and probabilities (M, V) of each predicted character, from one call of the model a block."""
-    ids, model, logits = encode(text, CHARACTERS), Trained(checkpoint).model(), []
+    ids, model = encode(text, CHARACTERS), Trained(checkpoint).model()
     block_size = min(block_size, len(ids) - 1)
-    for n in range((len(ids) - 1) // block_size):
-        logits.append(model(ids[None, n * block_size : (n + 1) * block_size])[0][0])
-    logits = torch.cat(logits)
+    starts = range(0, len(ids) - block_size, block_size)
+    logits = torch.cat([model(ids[None, start : start + block_size])[0][0] for start in starts])
     return F.cross_entropy(logits, ids[1 : len(logits) + 1], reduction="none"), logits.softmax(dim=1)
-
-
-def mean_nats(checkpoint, text):
-    return directly(checkpoint, text)[0].mean().item()
 
 
 def printed(out):
     """The numbers that the script printed, by name."""
-    rows = [line for line in out.splitlines() if line[20:22] == "  "]
-    return {line[:20].strip(): float(line[20:].replace(",", "")) for line in rows}
+    return {row[:20].strip(): float(row[20:].replace(",", "")) for row in out.splitlines() if row[20:22] == "  "}
 
 
 @pytest.fixture
@@ -99,9 +92,8 @@ def test_the_script_prints_the_score_and_how_the_text_was_read(checkpoint, text,
     assert status == 0, err
     assert "text.txt: 700 characters, read in one, the state carried" in out and "step 1\n" in out
     count, nats, accuracy, _ = score.score(Trained(checkpoint).model(), encode(TEXT, CHARACTERS))
-    assert list(printed(out).values()) == pytest.approx(
-        [count, nats, nats / math.log(2), math.exp(nats), accuracy], abs=5e-4
-    )
+    numbers = [count, nats, nats / math.log(2), math.exp(nats), accuracy]
+    assert list(printed(out).values()) == pytest.approx(numbers, rel=1e-6, abs=5e-4)
     _, out, _ = scored("--block_size", 64)
     assert "read in blocks of 64 characters, each from a zero state" in out
     assert printed(out)["characters predicted"] == 640
@@ -113,42 +105,41 @@ def test_a_perplexity_beyond_all_numbers(scored, monkeypatch):
     assert printed(scored()[1])["perplexity"] == math.inf
 
 
+def is_score_of(out, checkpoint, text):
+    return printed(out)["nats per character"] == pytest.approx(directly(checkpoint, text)[0].mean().item(), abs=1e-4)
+
+
 @pytest.mark.parametrize("fraction", [0.1, 0.333])
 def test_the_part_scored_is_what_training_held_out(checkpoint, text, scored, fraction):
     dataset = TextDataset(text, 5, val_fraction=fraction)
     part = dataset.convert_to_string(dataset.held_out)
     _, out, _ = scored("--val_fraction", fraction)
-    assert f"the last {100 * fraction:g} %: {len(part)} characters" in out
-    assert printed(out)["nats per character"] == pytest.approx(mean_nats(checkpoint, part), abs=1e-4)
+    assert f"the last {100 * fraction:g} %: {len(part)} characters" in out and is_score_of(out, checkpoint, part)
 
 
 @pytest.mark.parametrize(
-    "flags, named",
+    "flag, value, named",
     [
-        (["--txt_file", "/no/such.txt"], "/no/such.txt"),
-        (["--txt_file", "EMPTY"], "0 characters to score"),
-        (["--txt_file", "ONE"], "1 characters to score"),
-        (["--val_fraction", "0.001"], "1 characters to score"),
-        (["--encoding", "klingon"], "klingon"),
-        (["--checkpoint", "/no/such.pt"], "/no/such.pt"),
-        (["--checkpoint", "CUT"], "damaged"),
-        (["--val_fraction", "0"], "'0'"),
-        (["--val_fraction", "1"], "'1'"),
-        (["--block_size", "0"], "'0'"),
-        (["--device", "cuda:99"], "cuda:99"),
-        (["--html", "/no/such/page.html"], "/no/such/page.html"),
-        (["--html", "/"], "--html / "),
-        (["--html", ""], "--html "),
-        (["--html", "TXT"], "overwrite"),
-        (["--html", "CHECKPOINT"], "overwrite"),
+        ("--txt_file", "/no/such.txt", "/no/such.txt"),
+        ("--txt_file", "ONE", "1 characters to score"),
+        ("--val_fraction", "0.001", "1 characters to score"),
+        ("--encoding", "klingon", "klingon"),
+        ("--checkpoint", "CUT", "damaged"),
+        ("--val_fraction", "0", "'0'"),
+        ("--val_fraction", "1", "'1'"),
+        ("--block_size", "0", "'0'"),
+        ("--device", "cuda:99", "cuda:99"),
+        ("--html", "/no/such/page.html", "/no/such/page.html"),
+        ("--html", "", "--html"),
+        ("--html", "TXT", "overwrite"),
+        ("--html", "CHECKPOINT", "overwrite"),
     ],
 )
-def test_bad_input_costs_one_line(checkpoint, text, tmp_path, scored, flags, named):
-    written = {"EMPTY": b"", "ONE": b"\xef\xbb\xbfa", "CUT": checkpoint.read_bytes()[:-500]}
-    for name, content in written.items():
-        (tmp_path / name).write_bytes(content)
-    places = {"TXT": text, "CHECKPOINT": checkpoint, **{name: tmp_path / name for name in written}}
-    status, out, err = scored(*(places.get(flag, flag) for flag in flags))
+def test_bad_input_costs_one_line(checkpoint, text, tmp_path, scored, flag, value, named):
+    places = {"TXT": text, "CHECKPOINT": checkpoint, "ONE": tmp_path / "one", "CUT": tmp_path / "cut"}
+    places["ONE"].write_bytes(b"\xef\xbb\xbfa")
+    places["CUT"].write_bytes(checkpoint.read_bytes()[:-500])
+    status, out, err = scored(flag, places.get(value, value))
     assert (status, out, err.count("\n")) == (2, "", 1) and named in err
 
 
@@ -158,26 +149,23 @@ def test_unknown_characters_are_named_or_skipped(checkpoint, text, scored):
     assert status == 2 and "'ß' (place 1)" in err and err.count("\n") == 1
     _, out, _ = scored("--unknown", "skip")
     assert out.startswith("2 characters that the model does not know were skipped\n")
-    assert printed(out)["nats per character"] == pytest.approx(mean_nats(checkpoint, "abc"), abs=1e-4)
-
-
-@pytest.fixture
-def standard_input():
-    """A function that lets file descriptor 0 read a file, until the test ends."""
-    before = os.dup(0)
-    yield lambda path: os.dup2(os.open(path, os.O_RDONLY), 0)
-    os.dup2(before, 0)
+    assert is_score_of(out, checkpoint, "abc")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-def test_standard_input_is_read_as_a_file_is(checkpoint, text, scored, standard_input, encoding):
+def test_standard_input_is_read_as_a_file_is(checkpoint, text, scored, encoding):
+    def scored_as(encoding):
+        before = os.dup(0)
+        os.dup2(os.open(text, os.O_RDONLY), 0)
+        outcome = scored("--txt_file", "-", "--encoding", encoding)
+        os.dup2(before, 0)
+        return outcome
+
     text.write_bytes("a\r\nb\0c\rd".encode(encoding))
-    standard_input(text)
-    _, out, err = scored("--txt_file", "-", "--encoding", encoding.removesuffix("-sig"))
-    assert printed(out)["characters predicted"] == 6, err
-    assert printed(out)["nats per character"] == pytest.approx(mean_nats(checkpoint, "a\nb\0c\nd"), abs=1e-4)
-    standard_input(text)
-    status, out, err = scored("--txt_file", "-", "--encoding", "ascii")
+    status, out, err = scored_as(encoding.removesuffix("-sig"))
+    assert status == 0 and out.startswith("standard input: 7 characters"), err
+    assert is_score_of(out, checkpoint, "a\nb\0c\nd")
+    status, out, err = scored_as("ascii")
     assert (status, out, err.count("\n")) == (2, "", 1) and "standard input" in err
 
 
@@ -185,32 +173,28 @@ def test_it_ends_quietly_on_ctrl_c_and_when_nobody_reads(checkpoint, text, score
     process = start("part3/score.py", "--txt_file", text, "--checkpoint", checkpoint, fresh=True)
     process.stdout.close()
     assert (process.wait(timeout=60), process.stderr.read()) == (0, "")
-
-    def interrupted(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(score, "read_input", interrupted)
+    monkeypatch.setattr(score, "read_input", Mock(side_effect=KeyboardInterrupt))
     assert scored() == (130, "", "")
 
 
 class Cells(HTMLParser):
-    """A page taken apart: text and data-p of the cells, the labels, and every attribute."""
+    """A page taken apart: text and attributes of the cells, the labels, all tags, and names of all attributes."""
 
     def __init__(self, content):
         super().__init__()
-        self.cells, self.attributes, self.tags, self.labels, self.inside = [], [], [], None, False
+        self.cells, self.attributes, self.tags, self.labels, self.inside = [], set(), [], None, False
         self.feed(content)
         self.close()
 
     def handle_starttag(self, tag, attributes):
-        self.tags.append(tag)
-        self.attributes += attributes
         attributes = dict(attributes)
-        if attributes.get("id") == "text":
-            self.inside, self.labels = True, attributes["data-labels"].split(" ")
-        elif self.inside:
+        self.tags.append(tag)
+        self.attributes |= attributes.keys()
+        if self.inside:
             assert tag == "span"
             self.cells.append(["", attributes])
+        if attributes.get("id") == "text":
+            self.inside, self.labels = True, attributes["data-labels"].split(" ")
 
     def handle_endtag(self, tag):
         self.inside &= tag != "article"
@@ -244,8 +228,7 @@ def sign(character):
 def test_a_page_has_one_cell_a_character_with_what_was_expected(checkpoint, text):
     parsed = Cells(made_page(checkpoint, text))
     assert [content for content, _ in parsed.cells] == [sign(character) for character in text]
-    assert "class" not in parsed.cells[0][1] or parsed.cells[0][1]["class"] == "newline"
-    assert "data-p" not in parsed.cells[0][1], "the first was not predicted"
+    assert "data-p" not in parsed.cells[0][1] and "b" not in parsed.cells[0][1]["class"], "the first was not predicted"
     nats, _ = directly(checkpoint, text)
     for character, surprise, (_, attributes) in zip(text[1:], nats / math.log(2), parsed.cells[1:], strict=True):
         (came, p), *likeliest = [pair.split(":") for pair in attributes["data-p"].split()]
@@ -256,10 +239,8 @@ def test_a_page_has_one_cell_a_character_with_what_was_expected(checkpoint, text
         assert ("newline" in attributes["class"]) == (character == "\n")
     labels = parsed.labels
     assert len(labels) == len(set(labels)) == len(CHARACTERS) and all(labels)
-    shown = dict(zip(CHARACTERS, labels, strict=True))
-    assert [shown[c] for c in "\n \0\t\x7f\x85\xa0\u202e\u0301é<"] == [
-        "⏎", "␣", "␀", "␉", "␡", "U+0085", "U+00A0", "U+202E", "◌\u0301", "é", "<",
-    ]  # fmt: skip
+    shown = [labels[CHARACTERS.index(c)] for c in "\n \0\t\x7f\x85\xa0\u202e\u0301é<"]
+    assert shown == "⏎ ␣ ␀ ␉ ␡ U+0085 U+00A0 U+202E ◌\u0301 é <".split(" ")
 
 
 def test_a_page_is_whole_escaped_and_always_the_same(checkpoint):
@@ -270,7 +251,7 @@ def test_a_page_is_whole_escaped_and_always_the_same(checkpoint):
     for tag in ("style", "script"):  # a browser runs and applies what has the hash that the page itself allows
         inline = content.split(f"<{tag}>")[1].split(f"</{tag}>")[0]
         assert f"{tag}-src '{sha256(inline)}'" in content
-    assert not {name for name, _ in parsed.attributes} & {"src", "href", "style", "onclick"}
+    assert not parsed.attributes & {"src", "href", "style", "onclick"}
     assert "http:" not in content and "https:" not in content and "url(" not in content and "@import" not in content
     assert "<b>" not in content and "&lt;b&gt; &amp; &quot;c&quot; &#x27;d&#x27;" in content
     assert "<pieces>" not in content and "&lt;/p&gt; &amp; more" in content

@@ -1,11 +1,12 @@
 """part3/temperatures.py: its three measures are what they are called, and the figure comes from its table."""
 
-import csv
 import math
 
 import pytest
 
-from part3 import plot_temperatures, temperatures
+from common.figures import grouped
+from common.files import read_records
+from part3 import temperatures
 from part3.temperatures import share_known, share_repeated, words_of
 from tests.scripts import ROOT, call, run
 
@@ -13,9 +14,6 @@ from tests.scripts import ROOT, call, run
 def test_words_are_letters_in_lower_case_with_the_apostrophes_between_them():
     words = words_of("\"It's the Miller's,\" said 'Jem', 3 times_over.")
     assert words == ["it's", "the", "miller's", "said", "jem", "times", "over"]
-
-
-def test_the_share_of_known_words():
     assert share_known("The cat, the dog", {"the", "cat"}) == 0.75
     assert math.isnan(share_known("... 12", {"the"}))
 
@@ -26,29 +24,27 @@ def test_the_share_of_repeated_passages(text, share):
 
 
 def test_the_table_and_its_figure(tmp_path, capsys):
-    flags = ["--length", 400, "--seeds", 2, "--output_dir", tmp_path]
-    assert call(temperatures.main, "--temperature", 0, 1, 3, *flags, capsys=capsys)[0] == 0
-    with open(tmp_path / "temperatures.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [(row["temperature"], row["seed"]) for row in rows] == [(t, s) for t in "013" for s in "01"]
-    known, repeated = (
-        {(row["temperature"], row["seed"]): float(row[name]) for row in rows} for name in ("known_words", "repeated")
-    )
-    assert min(known["0", s] for s in "01") > max(known["3", s] for s in "01")
-    assert min(repeated["0", s] for s in "01") > max(repeated["1", s] for s in "01")
+    flags = ["--temperature", 0, 1, 3, "--length", 400, "--seeds", 2, "--output_dir", tmp_path]
+    assert call(temperatures.main, *flags, capsys=capsys)[0] == 0
+    rows = read_records(tmp_path / "temperatures.csv")
+    assert [(row["temperature"], row["seed"]) for row in rows] == [(t, s) for t in (0, 1, 3) for s in (0, 1)]
+    cold, warm, hot = grouped(rows, "temperature").values()
+    assert min(row["known_words"] for row in cold) > max(row["known_words"] for row in hot)
+    assert min(row["repeated"] for row in cold) > max(row["repeated"] for row in warm)
     flags = ["--csv", tmp_path / "temperatures.csv", "--output_dir", tmp_path]
-    assert len(call(plot_temperatures.main, *flags, capsys=capsys)[1].splitlines()) == 5
+    status, out, err = run("part3/plot_temperatures.py", *flags)
+    assert (status, len(out.splitlines())) == (0, 5), err
     assert (tmp_path / "temperatures.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(
-    "args, named",
+    "script, flags",
     [
-        (("part3/temperatures.py", "--temperature", "-1"), "-1"),
-        (("part3/temperatures.py", "--txt_file", "no_such_book.txt"), "no_such_book.txt"),
-        (("part3/plot_temperatures.py", "--csv", ROOT / "results/part3/runs/runs.csv"), "runs.csv"),
+        ("temperatures", ["--temperature", "-1"]),
+        ("temperatures", ["--txt_file", "no_such_book.txt"]),
+        ("plot_temperatures", ["--csv", str(ROOT / "results/part3/runs/runs.csv")]),
     ],
 )
-def test_bad_input_costs_one_line(args, named):
-    status, out, err = run(*args)
-    assert (status, out, err.count("\n")) == (2, "", 1) and named in err
+def test_bad_input_costs_one_line(script, flags):
+    status, out, err = run(f"part3/{script}.py", *flags)
+    assert (status, out, err.count("\n")) == (2, "", 1) and flags[-1] in err

@@ -1,8 +1,12 @@
-"""reproduce.py: steps in real processes, skipped, redone, refused, killed; and a table that fits the project."""
+"""python reproduce: steps in real processes, skipped, redone, refused, killed; and a table that fits the project."""
 
+import dataclasses
 import importlib
 import json
 import os
+import resource
+import runpy
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,43 +15,50 @@ from pathlib import Path
 
 import pytest
 
-import reproduce_claims as claims
 from common.arguments import Parser
-from reproduce.runner import Step, expected_minutes, record_of
+from common.files import read_records, write_records
+from common.run_folder import read_runs
+from part1 import sweep
+from reproduce import claims
+from reproduce.__main__ import main
+from reproduce.collect import collect
+from reproduce.results import Results
 from reproduce.steps import steps
-from tests.scripts import ROOT, run
+from reproduce.texts import digest_of, fill, make_pdf
+from tests.scripts import ROOT, run, start
 
-DRIVER = """
+DRIVER = f"""
 import sys
-sys.path.insert(0, sys.argv.pop(1))
-import reproduce
+sys.path.insert(0, {str(ROOT)!r})
+from reproduce.__main__ import main
 from reproduce.runner import Step
-reproduce.main(sys.argv[2:], table=lambda scale: [Step(**step) for step in eval(sys.argv[1])])
+main(sys.argv[2:], table=lambda scale: [Step(**step) for step in eval(sys.argv[1])])
 """
 
 
-def writes(name, text="", needs=(), before="", **more):
+def writes(name, text="", inputs=(), before="", **more):
     """A step, a dict: it appends `text` to part1/NAME, after the Python statements `before`."""
     code = f"{before}\nopen('{{out}}/part1/{name}', 'a').write('{text}')"
-    return {"name": f"part1/{name}", "command": ["-c", code], "outputs": [f"part1/{name}"], "needs": needs, **more}
+    paths = [f"part1/{path}" for path in inputs]
+    return {"name": f"part1/{name}", "command": ["-c", code], "outputs": [f"part1/{name}"], "inputs": paths, **more}
 
 
-def start(table, folder, *flags):
-    """Start reproduce.py with this table of steps in a process of its own."""
-    command = [sys.executable, "-c", DRIVER, str(ROOT), repr(table), "--quick", "--output_dir", str(folder), *flags]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=os.sep)
+@pytest.fixture(scope="session")
+def driver(tmp_path_factory):
+    path = tmp_path_factory.mktemp("driver") / "driver.py"
+    path.write_text(DRIVER)
+    return path
 
 
-def reproduce(table, folder, *flags):
-    """Run it to its end; returns exit status, standard output, standard error."""
-    process = start(table, folder, *flags)
-    out, err = process.communicate(timeout=60)
-    return process.returncode, out, err
+@pytest.fixture
+def reproduce(driver):
+    """reproduce(table, folder, *flags): exit status, standard output, standard error with this table of steps."""
+    return lambda table, folder, *flags: run(driver, repr(table), "--quick", "--output_dir", folder, *flags)
 
 
 def wait_for(path):
     """Wait until a file is there, and return its text."""
-    for _ in range(600):
+    for _ in range(1200):
         if path.exists() and path.read_text():
             return path.read_text()
         time.sleep(0.05)
@@ -64,69 +75,63 @@ def is_alive(pid):
 # ---- the machinery, on small tables
 
 
-def test_steps_are_made_in_order_then_skipped(tmp_path):
-    table = [writes("a", "A"), writes("b", "B", ["part1/a"], "assert open('{out}/part1/a').read() == 'A'")]
+def test_steps_are_made_in_order_then_skipped(reproduce, tmp_path):
+    talks = "import sys; print('table'); print('progress', file=sys.stderr)"
+    table = [writes("a", "A", before=talks), writes("b", "B", ["a"], "assert open('{out}/part1/a').read() == 'A'")]
+    table[0] |= {"prints": "part1/a.md", "outputs": ["part1/a", "part1/a.md"]}
     status, out, _ = reproduce(table, tmp_path / "new")
     assert status == 0 and "2 of 2 steps to do" in out and "| part1/b | part1/b |" in out
-    begin = time.monotonic()
+    assert (tmp_path / "new/part1/a.md").read_text() == "table\n"
+    assert (tmp_path / "new/logs/part1/a.log").read_text().endswith("progress\n")
     status, out, _ = reproduce(table, tmp_path / "new")
-    assert status == 0 and "nothing to do" in out and time.monotonic() - begin < 10
+    assert status == 0 and "nothing to do" in out and "| part1/b | part1/b |" in out
     assert (tmp_path / "new/part1/a").read_text() == "A"
     (tmp_path / "new/part1/b").unlink()
     assert "1 of 2 steps to do" in reproduce(table, tmp_path / "new")[1]
 
 
-def test_a_changed_command_is_done_again_without_its_leftovers_and_so_is_what_needs_it(tmp_path):
-    rest = [writes("b", "B", ["part1/a"]), writes("c", "C")]
-    reproduce([writes("a", "A"), *rest], tmp_path)
-    _, out, _ = reproduce([writes("a", "D"), *rest], tmp_path)
-    assert "2 of 3 steps to do" in out
-    assert [(tmp_path / "part1" / name).read_text() for name in "abc"] == ["D", "BB", "C"]
+def test_a_changed_command_is_done_again_without_its_leftovers_and_so_is_what_reads_its_output(reproduce, tmp_path):
+    rest = [writes("b", "B", ["a"]), writes("c", "C")]
+    own_folder = {"outputs": ["part1/d/e"], "folder": "part1/d"}
+    reproduce(
+        [writes("a", "A"), *rest, {**writes("d/e", "E", before="open('{out}/part1/d/f', 'w')"), **own_folder}], tmp_path
+    )
+    table = [writes("a", "D"), *rest, {**writes("d/e", "F"), **own_folder}]
+    _, out, _ = reproduce(table, tmp_path)
+    assert "3 of 4 steps to do" in out
+    assert [(tmp_path / "part1" / name).read_text() for name in ("a", "b", "c", "d/e")] == ["D", "BB", "C", "F"]
+    assert not (tmp_path / "part1/d/f").exists()
 
 
-def test_a_failing_step_stops_only_what_needs_it(tmp_path):
+def test_a_failing_step_stops_only_what_needs_it(reproduce, tmp_path):
     table = [
         writes("a", before="print('reading'); raise SystemExit('no more paper')"),
-        writes("b", "B", ["part1/a"]),
+        writes("b", "B", ["a"]),
         {**writes("c"), "outputs": ["part1/other"]},
         writes("d", "D"),
-        writes("e", "E", ["part1/b"]),
+        writes("e", "E", ["b"]),
     ]
     status, _, err = reproduce(table, tmp_path)
     assert status == 1 and (tmp_path / "part1/d").exists() and not (tmp_path / "part1/b").exists()
-    failed = [line.split("  (")[0] for line in err.splitlines() if " failed: " in line]
-    assert failed == [
+    assert {line.split("  (")[0] for line in err.splitlines() if " failed: " in line} == {
         "part1/a failed: no more paper",
         "part1/b failed: not tried: part1/a failed",
         "part1/c failed: it did not make part1/other",
         "part1/e failed: not tried: part1/b failed",
-    ]
+    }
     assert (tmp_path / "logs/part1/a.log").read_text().endswith("reading\nno more paper\n")
     assert "4 of 5 steps to do" in reproduce([writes("a", "A"), *table[1:]], tmp_path)[1]
 
 
-def test_what_cannot_be_done_says_why(tmp_path):
-    table = [writes("a", cannot="there is no book"), writes("b", needs=["part1/a"]), writes("c")]
-    status, out, _ = reproduce(table, tmp_path)
-    assert status == 0 and "left out, there is no book: part1/a, part1/b" in out and "1 of 1 steps" in out
-
-
-def test_a_printed_file_and_the_log(tmp_path):
-    table = [writes("a", before="import sys; print('table'); print('progress', file=sys.stderr)")]
-    table[0]["prints"] = "part1/a.md"
-    assert reproduce(table, tmp_path)[0] == 0
-    assert (tmp_path / "part1/a.md").read_text() == "table\n"
-    assert "progress" in (tmp_path / "logs/part1/a.log").read_text()
-
-
-def test_nothing_runs_beside_a_benchmark(tmp_path):
-    clock = "import time; begin = time.time(); time.sleep(0.4); note = f'{begin} {time.time()}'"
-    table = [writes(name, before=f"{clock}\nopen('{{out}}/{name}', 'w').write(note)") for name in "abc"]
-    table[0]["alone"] = True
-    assert reproduce(table, tmp_path, "--workers", "2")[0] == 0
-    a, b, c = ([float(word) for word in (tmp_path / name).read_text().split()] for name in "abc")
-    assert b[0] < c[1] and c[0] < b[1], "two at a time"
-    assert a[0] > max(b[1], c[1])
+def test_two_at_a_time_but_nothing_beside_a_benchmark(reproduce, tmp_path):
+    """b and c each wait until the other has begun; a, which is alone, begins when both have ended."""
+    meet = "import os, time\nopen('{out}/%s', 'w')\nwhile not os.path.exists('{out}/%s'): time.sleep(0.01)"
+    after = "import os; assert os.path.exists('{out}/part1/b') and os.path.exists('{out}/part1/c')"
+    table = [writes(x, before=meet % (x, y), seconds=120) for x, y in ("bc", "cb")]
+    status, out, err = reproduce(
+        [writes("a", before=after, alone=True, seconds=60), *table], tmp_path, "--workers", "2"
+    )
+    assert status == 0 and "about 3 minutes: 300 CPU-seconds" in out, err
 
 
 SLOW = """import os, time
@@ -136,15 +141,16 @@ while not os.path.exists('{out}/go'): time.sleep(0.05)
 
 
 @pytest.mark.parametrize("kill", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_killed_it_leaves_no_process_behind_and_goes_on(tmp_path, kill):
-    table = [writes("a", "A"), writes("b", "B", ["part1/a"], SLOW), writes("c", "C", ["part1/b"])]
-    process = start(table, tmp_path)
+def test_killed_it_leaves_no_process_and_resumes(driver, reproduce, tmp_path, kill):
+    table = [writes("a", "A"), writes("b", "B", ["a"], SLOW), writes("c", "C", ["b"])]
+    process = start(driver, repr(table), "--quick", "--output_dir", tmp_path)
     pid = wait_for(tmp_path / "pid")
     process.send_signal(kill)
-    out, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGKILL: -9}[kill]
-    assert kill == signal.SIGKILL or "start the same command again" in err
-    for _ in range(100):
+    line = "" if kill == signal.SIGKILL else f"stopped by {kill.name}: start the same command again to continue\n"
+    assert "".join(x for x in err.splitlines(keepends=True) if "CPU-second" not in x) == line
+    for _ in range(600):
         if not is_alive(pid):
             break
         time.sleep(0.05)
@@ -156,26 +162,54 @@ def test_killed_it_leaves_no_process_behind_and_goes_on(tmp_path, kill):
     assert [(tmp_path / "part1" / name).read_text() for name in "abc"] == ["A", "B", "C"]
 
 
-def test_a_second_start_in_the_same_folder_is_refused(tmp_path):
+def test_a_second_start_in_the_same_folder_is_refused(driver, reproduce, tmp_path):
     table = [writes("b", "B", before=SLOW)]
-    process = start(table, tmp_path)
+    process = start(driver, repr(table), "--quick", "--output_dir", tmp_path)
     wait_for(tmp_path / "pid")
     status, out, err = reproduce(table, tmp_path)
     assert status == 2 and not out and f"is in use by process {process.pid} on" in err and err.count("\n") == 1
     (tmp_path / "go").touch()
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
     assert process.returncode == 0
 
 
-def test_a_list_makes_nothing(tmp_path):
-    table = [writes("a", "A", seconds=90), writes("b", cannot="there is no book")]
+def small_files():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600))
+
+
+def test_a_full_disk_costs_one_line(driver, reproduce, tmp_path):
+    """Of a step, which the others survive; of the record, which ends all."""
+    table = [writes("a", before="print('A' * 3000, file=open('{out}/part1/a', 'w'), flush=True)"), writes("b")]
+    status, _, err = run(driver, repr(table), "--quick", "--output_dir", tmp_path / "one", preexec_fn=small_files)
+    assert status == 1 and "part1/a failed: OSError: [Errno 27] File too large" in err
+    table = [writes(name, name) for name in "abcd"]
+    status, _, err = run(driver, repr(table), "--quick", "--output_dir", tmp_path / "two", preexec_fn=small_files)
+    assert status == 1 and "File too large" in err and "start the same command again to continue" in err
+    assert "Traceback" not in err
+    assert reproduce(table, tmp_path / "two")[0] == 0
+
+
+def test_a_damaged_record_costs_one_line(reproduce, tmp_path):
+    (tmp_path / "finished.json").write_text("{")
+    status, out, err = reproduce([writes("a")], tmp_path)
+    assert status == 2 and not out and "finished.json" in err and err.count("\n") == 1
+
+
+def test_a_list_makes_nothing_its_reader_may_leave_and_what_cannot_be_made_tells_why(driver, reproduce, tmp_path):
+    rest = [writes("b", "", blocked_by="there is no book"), writes("c", "", ["b"])]
+    table = [writes("a", "A", seconds=90), *rest]
     status, out, _ = reproduce(table, tmp_path / "new", "--list")
     assert status == 0 and not (tmp_path / "new").exists()
     assert "part1/a  missing, 1.5 min" in out and "part1/b  cannot be made" in out and "there is no book" in out
+    process = start(driver, repr(table * 200), "--quick", "--list", "--output_dir", tmp_path / "new", fresh=True)
+    process.stdout.close()
+    assert process.stderr.read() == "" and process.wait() == 0
+    status, out, _ = reproduce(table, tmp_path / "new")
+    assert status == 0 and "left out, there is no book: part1/b, part1/c" in out and "1 of 1 steps" in out
 
 
-def test_only_one_part_with_what_it_needs(tmp_path):
-    table = [writes("a", "A"), writes("b", "B"), {**writes("c", "C", ["part1/a"]), "name": "part2/c"}]
+def test_only_one_part_with_what_it_reads(reproduce, tmp_path):
+    table = [writes("a", "A"), writes("b", "B"), {**writes("c", "C", ["a"]), "name": "part2/c"}]
     assert reproduce(table, tmp_path, "--only", "part2")[0] == 0
     assert sorted(path.name for path in (tmp_path / "part1").iterdir()) == ["a", "c"]
 
@@ -193,49 +227,44 @@ def test_only_one_part_with_what_it_needs(tmp_path):
         (["--quick", "--output_dir", str(ROOT / "README.md")], "README.md"),
     ],
 )
-def test_bad_input_costs_one_line(flags, reason):
-    status, out, err = run("reproduce.py", *flags)
-    assert status == 2 and not out and reason in err and err.count("\n") == 1
+def test_bad_input_costs_one_line(flags, reason, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(flags)
+    out, err = capsys.readouterr()
+    assert end.value.code == 2 and not out and reason in err and err.count("\n") == 1
 
 
-def test_expected_minutes():
-    together, alone = [Step("part1/a", [], [], seconds=60)] * 4, [Step("part1/b", [], [], seconds=30, alone=True)]
-    assert expected_minutes(together + alone, cores=2) == 2.5
-    assert expected_minutes(together, cores=16) == 1
-    assert expected_minutes([], cores=2) == 0
-
-
-def test_the_report_is_made_also_where_it_cannot_be_typeset(tmp_path):
-    environment = {**os.environ, "PATH": str(tmp_path)}  # neither pandoc nor LaTeX
-    status, out, _ = run("reproduce.py", "--only", "report", "--output_dir", tmp_path / "new", env=environment)
-    assert status == 0 and "apt-get install pandoc" in out
-    text = (tmp_path / "new/report.md").read_text()
-    assert text.startswith("# ") and "{{" not in text
+@pytest.mark.parametrize("package", ["doit", "jinja2", "pandas", "yaml"])
+def test_without_a_package_one_line_names_requirements_dev(tmp_path, package):
+    (tmp_path / f"{package}.py").write_text(f"raise ModuleNotFoundError('No module named {package}', name='{package}')")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    status, out, err = run("reproduce", "--list", "--quick", fresh=True, env=environment)
+    assert status == 2 and not out and package in err and "requirements-dev.txt" in err and err.count("\n") == 1
 
 
 # ---- the table of the project's steps
 
 
 @pytest.mark.parametrize("scale", ["quick", "full"])
-def test_steps_have_names_of_their_own_and_need_earlier_ones(scale):
+def test_steps_have_names_of_their_own_and_read_what_earlier_ones_make(scale):
     table = steps(scale)
     names = [step.name for step in table]
     outputs = [output for step in table for output in step.outputs]
     assert len({*names}) == len(names) and len({*outputs}) == len(outputs)
-    for i, step in enumerate(table):
-        assert {*step.needs} <= {*names[:i]}, step.name
+    made = set()
+    for step in table:
+        assert {*step.inputs} <= made and not (step.alone and step.inputs), step.name
+        made |= {*step.outputs}
 
 
-def test_every_figure_and_table_has_a_step():
-    """At both scales; of the runs and points below results/ at --full."""
-    committed = {str(path.relative_to(ROOT / "results")) for path in ROOT.glob("results/part?/*") if path.is_file()}
-    committed -= {f"part{part}/README.md" for part in (1, 2, 3)}
-    committed -= {"part3/book.pt"}  # a trained model: best.pt of the step part3/book_best_seed0
+def test_every_committed_figure_and_table_has_a_step():
+    listed = subprocess.run(["git", "ls-files", "results"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    committed = {path.removeprefix("results/") for path in listed.split() if (ROOT / path).exists()}
+    committed -= {*(f"part{part}/README.md" for part in (1, 2, 3)), "report.pdf"}
+    committed -= {"part3/book.pt"}  # a trained model: best.pt of the step part3/trained/book_best_seed0
+    assert len(committed) > 30
     for scale in ("quick", "full"):
         assert committed <= {output for step in steps(scale) for output in step.outputs}
-    runs = {str(path.relative_to(ROOT / "results")) for path in ROOT.glob("results/part1/*/*.json")}
-    runs |= {str(path.parent.relative_to(ROOT / "results")) for path in ROOT.glob("results/part[23]/**/result.json")}
-    assert runs <= {output for step in steps("full") for output in step.outputs}
 
 
 class Parsed(Exception):
@@ -244,61 +273,78 @@ class Parsed(Exception):
 
 @pytest.mark.parametrize("scale", ["quick", "full"])
 def test_every_command_is_understood_by_its_script(scale, monkeypatch, tmp_path):
-    """main() of each script with the step's flags, up to where they are parsed."""
-    parse = Parser.parse_args
+    """Each script run with the step's flags, up to where they are parsed."""
+    parse = Parser.parse_known_args
 
     def parse_and_stop(self, args=None, namespace=None):
         parse(self, args, namespace)  # exits where a flag or a value is not known
         raise Parsed
 
-    monkeypatch.setattr(Parser, "parse_args", parse_and_stop)
+    monkeypatch.setattr(Parser, "parse_known_args", parse_and_stop)
+    monkeypatch.setattr(sys, "path", [*sys.path])
     for part in ("part1", "part2", "part3"):
         (tmp_path / part).mkdir()
     for step in steps(scale):
-        if step.command:
-            script, *flags = step.command
-            main = importlib.import_module(script.removesuffix(".py").replace("/", ".")).main
+        if step.command and step.command[0] != "-m":
+            words = [word.replace("{out}", str(tmp_path)) for word in step.command]
+            monkeypatch.setattr(sys, "argv", words)
             with pytest.raises(Parsed):
-                main([flag.replace("{out}", str(tmp_path)) for flag in flags])
+                runpy.run_path(str(ROOT / words[0]), run_name="__main__")
 
 
-def test_full_has_the_settings_of_the_committed_runs():
-    for step in steps("full"):
-        if not step.command or step.command[0] not in ("part1/sweep.py", "part2/train.py", "part3/train.py"):
-            continue
+def test_full_has_the_settings_of_the_committed_results():
+    committed = {part: read_runs(ROOT / "results" / part / "runs") for part in ("part2", "part3")}
+    points = {folder: sweep.read_points(ROOT / "results/part1" / folder) for folder in ("sweep", "memory")}
+    for step in [step for step in steps("full") if step.folder]:
         script, *flags = step.command
-        module = importlib.import_module(script.removesuffix(".py").replace("/", "."))
-        if script == "part1/sweep.py":
-            config, rest = module.build_parser().parse_known_args(flags)
-            for point in module.grid_points(config, rest):
-                folder = config.output_dir.replace("{out}", str(ROOT / "results"))
-                module.is_finished(folder, point, config.times)  # ValueError if the settings differ
-        else:
-            config = module.build_parser().parse_args(flags)
-            if not (ROOT / "results" / step.outputs[0] / "config.json").exists():
-                continue
-            committed = claims.settings_of(ROOT / "results" / step.outputs[0] / "result.json")
-            different = {
-                name: (wanted, committed[name])
-                for name, wanted in vars(config).items()
-                if name in committed and wanted != committed[name]
-            }
-            assert not different, step.name
+        parser = importlib.import_module(script.removesuffix(".py").replace("/", ".")).build_parser()
+        part, _, *_, name = step.folder.split("/")
+        if part == "part1":
+            config, rest = parser.parse_known_args(flags)
+            there = points[step.folder.split("/")[2]]
+            for point in sweep.grid_points(config, rest):
+                assert sweep.is_finished(there, point, config.times), step.name  # ValueError if the settings differ
+            continue
+        found = committed[part].pop(name)
+        different = {
+            setting: (wanted, found[setting])
+            for setting, wanted in vars(parser.parse_args(flags)).items()
+            if setting in found and setting not in claims.NO_SETTINGS and wanted != found[setting]
+        }
+        assert not different, step.name
+    assert committed == {"part2": {}, "part3": {}}, "every committed run has its step"
 
 
-# ---- the comparison
+# ---- what was trained, as tables; and the comparison
+
+
+def test_tables_are_collected_of_runs_and_of_sweeps(tmp_path):
+    for seed in (1, 0):
+        run_folder = tmp_path / f"runs/a_seed{seed}"
+        run_folder.mkdir(parents=True)
+        (run_folder / "config.json").write_text(json.dumps({"seed": seed, "command": ["train.py"]}))
+        (run_folder / "result.json").write_text('{"accuracy": 0.5}')
+        (run_folder / "metrics.csv").write_text("step,loss\n1,0.5\n")
+        (tmp_path / f"part1/points{seed}").mkdir(parents=True)
+        settings = dict.fromkeys(sweep.VARIED, 1) | {"seed": seed}
+        write_records(tmp_path / f"part1/points{seed}/points.csv", [{**settings, "accuracy": 1.0}])
+    (tmp_path / "tables").mkdir()
+    collect(tmp_path / "runs", tmp_path / "tables")
+    collect(tmp_path / "part1", tmp_path / "tables")
+    assert [*read_runs(tmp_path / "tables")] == ["a_seed0", "a_seed1"]
+    assert (tmp_path / "tables/metrics.csv").read_text() == "run,step,loss\na_seed0,1,0.5\na_seed1,1,0.5\n"
+    assert [point["seed"] for point in read_records(tmp_path / "tables/points.csv")] == [0, 1]
+
+
+RESULTS = Results(ROOT / "results")
 
 
 def test_every_claim_can_be_taken_from_the_committed_results():
-    results = ROOT / "results"
-    for compare, table in (
-        (claims.numbers_of_seeds, claims.OF_SEEDS),
-        (claims.numbers_of_rows, claims.OF_TABLES),
-        (claims.ratios, claims.RATIOS),
-    ):
-        for claim, file, what in table:
-            before, here, spread = compare(file, what, results, results)
-            assert here and claims.verdict(before, here, spread) == "same", claim
+    files = {f"{path}.{suffix}" for _, path, _, _ in claims.CLAIMS["of_files"] for suffix in ("csv", "json")}
+    compared = [*claims.compared(RESULTS, RESULTS, files)]
+    assert len(compared) == claims.NUMBERS > 40
+    for claim, (before, here, spread) in compared:
+        assert here and claims.verdict(before, here, spread) == "same", claim
 
 
 @pytest.mark.parametrize(
@@ -321,22 +367,139 @@ def test_the_expected_range(numbers, low, high):
 
 def test_only_what_has_the_settings_of_the_committed_is_compared(tmp_path):
     """Points by their settings, tables by the command that made them."""
-    for seed, settings in ((0, {"patience": 5}), (1, {"patience": 9})):
-        for root, steps_made in (("results", 100 + seed), ("made", 200)):
-            path = tmp_path / root / f"part1/a_seed{seed}.json"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            here = {"patience": 5} if root == "made" else settings
-            path.write_text(json.dumps({"settings": here, "result": {"steps": steps_made}}))
-    numbers = claims.numbers_of_seeds("part1/a", "result.steps", tmp_path / "made", tmp_path / "results")
-    assert numbers == [[100], [200], pytest.approx([99, 102], abs=0.01)]
+    settings = {"model_type": "RNN", "input_length": 10, "input_dim": 1, "init": "default", "learning_rate": 0.001}
+    for root, updates, patience in (("results", (100, 101), (5, 9)), ("made", (200, 200), (5, 5))):
+        (tmp_path / root / "part1/sweep").mkdir(parents=True)
+        rows = [{**settings, "seed": seed, "patience": patience[seed], "steps": updates[seed]} for seed in (0, 1)]
+        write_records(tmp_path / root / "part1/sweep/points.csv", rows)
+    numbers = claims.of_seeds(
+        ("sweep", "RNN", 10, 1), "steps", Results(tmp_path / "made"), Results(tmp_path / "results")
+    )
+    assert numbers == ([100], [200], pytest.approx([98.995, 102.005]))
 
-    compared = claims.comparison(ROOT / "results", ROOT / "results", "full")
-    assert f"| {claims.OF_SEEDS[0][0]} |" in compared, "a run, by its settings"
-    assert claims.OF_TABLES[0][0] not in compared, "no record says what command made results/"
+    of_full = {step.name: step for step in steps("full")}
+    made = of_full["part1/gates"]
+    of_quick = dataclasses.replace(made, command=[*made.command, "--seeds", "2"])
+    for step, there in ((made, True), (of_quick, False), (of_full["part1/plot_gates"], False)):
+        assert (
+            "| LSTM with f = 1: accuracy |" in claims.comparison(ROOT / "results", ROOT / "results", [step])
+        ) == there
 
 
-def test_a_record_that_was_cut_off_is_none(tmp_path):
-    step = Step("part1/a", [], [])
-    (tmp_path / "steps/part1").mkdir(parents=True)
-    (tmp_path / "steps/part1/a.json").write_text('{"command": [')
-    assert record_of(tmp_path, step) == {}
+# ---- the texts and the PDF
+
+
+RUN_ROWS = """run,seed,loss,steps
+gated_seed0,0,0.6931471805599453,1000
+gated_seed1,1,1.3862943611198906,1000
+gated_fixed_seed0,0,9,
+"""
+METRICS_ROWS = """run,step,heldout_accuracy
+gated_seed0,5,0.5
+gated_seed0,10,0.99
+gated_seed0,15,1
+gated_seed1,11,0.99
+"""
+POINTS_ROWS = """model_type,input_length,input_dim,init,learning_rate,seed,accuracy,accuracy_beyond
+RNN,10,1,default,0.001,0,0.99,"{""20"": 0.5}"
+RNN,10,1,default,0.001,1,1.0,"{""20"": 0.75}"
+"""
+
+
+@pytest.fixture
+def results(tmp_path):
+    """A small folder of results."""
+    samples = [json.dumps({"run": run, "step": n, "text": f"{run}\u2028{n}"}) for run in ("x", "y") for n in range(9)]
+    for path, text in {
+        "part1/a.csv": 'cell,seed,share,horizon\n"RNN, a",0,0.5,10\n"RNN, a",1,1.0,growing\nLSTM,0,3e-9,10\n',
+        "part1/sweep/points.csv": POINTS_ROWS,
+        "part1/benchmark.json": '{"lstm.T10": 1.094}',
+        "part2/runs/runs.csv": RUN_ROWS,
+        "part2/runs/metrics.csv": METRICS_ROWS,
+        "part3/a.txt": "one two three\n\nfour\n",
+        "part3/runs/samples.jsonl": "\n".join(samples) + "\n",
+    }.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "expression, filled",
+    [
+        ('benchmark("part1")["lstm.T10"] | fixed(2)', "1.09"),
+        ('table("part1/a", cell="LSTM", seed=0).share.item() | power', r"3 \cdot 10^{-9}"),
+        ('table("part1/a", horizon=10, cell="RNN, a").share.item() | percent', "50\N{NO-BREAK SPACE}%"),
+        ('table("part1/a", cell="RNN, a").share.std() | percent(1)', "35.4\N{NO-BREAK SPACE}%"),
+        ('sweep("RNN", 10, 1) | solved', "1"),
+        ('sweep("RNN", 10, 1) | length', "2"),
+        ('beyond(sweep("RNN", 10, 1), 20).max() | fixed(2)', "0.75"),
+        ('runs("part2", "gated").loss.mean() | bits | fixed(1)', "1.5"),
+        ('runs("part2", "gated").steps.sum() | number', "2,000"),
+        ('metrics("part2", "gated").query("step >= 15").heldout_accuracy.mean() | percent', "100\N{NO-BREAK SPACE}%"),
+        ('updates_to(0.99, "gated") | span', "10 to 11"),
+        ('lines("part3/a.txt", 1, 3) | wrap(9)', "one two\nthree\n\nfour"),
+        ('samples("y")[1].text | pprint', r"'y\u20282'"),
+    ],
+)
+def test_an_expression_becomes_its_number(results, expression, filled):
+    assert fill(f"about {{{{ {expression} }}}} of\nit\n", results) == f"about {filled} of\nit\n"
+
+
+@pytest.mark.parametrize(
+    "expression, reason",
+    [
+        ('benchmark("part1")["lstm.T200"] | fixed(2)', "lstm.T200"),
+        ('benchmark("part2")["x"] | number', "benchmark.json"),
+        ('lines("part3/a.txt", 2, 4)', "only lines 1 to 3"),
+        ('table("part1/none").x.item()', "none.csv"),
+        ('table("part1/a", cell="GRU").share.max() | number', "no such rows: cell = GRU"),
+        ('table("part1/a", gate="GRU").share.max() | number', "gate"),
+        ('table("part1/a").loss.max() | number', "loss"),
+        ('table("part1/a").query("share > 2").share.max() | number', "nan"),
+        ('runs("part2", "gate").loss.mean() | number', "no runs gate"),
+        ('updates_to(2, "gated") | span', "not every run gated reaches 2"),
+        ("sweep(", "unexpected"),
+        ("nothing | number", "nothing"),
+        ("1 | roman", "roman"),
+    ],
+)
+def test_one_that_cannot_be_filled_is_named_with_its_line_and_the_reason(results, expression, reason):
+    with pytest.raises(ValueError, match=r"^text, line 2: ") as caught:
+        fill(f"first\n{{{{ {expression} }}}}\n", results)
+    assert reason in str(caught.value) and "\n" not in str(caught.value)
+
+
+needs_latex = pytest.mark.skipif(
+    not (shutil.which("pandoc") and shutil.which("pdflatex")), reason="pandoc or pdflatex is not installed"
+)
+
+
+@needs_latex
+def test_the_same_text_gives_the_same_pdf_which_names_the_text(tmp_path):
+    text = tmp_path / "text.md"
+    text.write_text(
+        "# Title\n\n## One\n\n$\\frac{a}{b}$, 2 × 3 ± 1\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```\nx\n```\n"
+    )
+    for name in ("a.pdf", "b.pdf"):
+        make_pdf(text, tmp_path / name)
+    a, b = ((tmp_path / name).read_bytes() for name in ("a.pdf", "b.pdf"))
+    assert a == b and digest_of(text).encode() in a
+    text.write_text("# Another\n")
+    assert digest_of(text).encode() not in a
+
+
+@needs_latex
+def test_latex_that_cannot_be_typeset_is_told_in_one_line(tmp_path):
+    (tmp_path / "text.md").write_text("# Title\n\n$\\nosuchcommand$\n")
+    with pytest.raises(ValueError, match=r"text\.md cannot be typeset: .*Undefined control sequence") as caught:
+        make_pdf(tmp_path / "text.md", tmp_path / "a.pdf")
+    assert "\n" not in str(caught.value) and not (tmp_path / "a.pdf").exists()
+
+
+def test_the_report_is_made_also_where_it_cannot_be_typeset(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))  # neither pandoc nor LaTeX
+    main(["--only", "report", "--output_dir", str(tmp_path / "new")])
+    assert "pandoc and pdflatex not found (on Debian: apt-get install pandoc" in capsys.readouterr().out
+    text = (tmp_path / "new/report.md").read_text()
+    assert text.startswith("# ") and "{{" not in text

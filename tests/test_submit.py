@@ -1,8 +1,9 @@
-"""submit.py: what is in the ZIP, the same bytes each time, and names that are refused."""
+"""submit.py: what is in the ZIP, with git and without, the same bytes each time, and what is refused."""
 
 import os
 import shutil
 import subprocess
+import sys
 import zipfile
 
 import pytest
@@ -10,13 +11,54 @@ import pytest
 import submit
 from tests.scripts import ROOT, run
 
-in_checkout = pytest.mark.skipif(
-    not (ROOT / ".git").exists() or shutil.which("git") is None, reason="not a checkout of git: nothing to hand in"
-)
+IGNORED = ["a.tmp", "results/part1/x_run1/metrics.csv", "results/part3/best.pt", "assets/grimm.txt", "train-1.out"]
+RUN = ["results/part2/mine/config.json", "results/part2/mine/metrics.csv"]
+NEW = ["part2/mine.py", "notes.txt", "results/part1/mine/points.csv"]
 
 
-@in_checkout
-def test_the_zip_holds_report_and_code_and_runs_from_where_it_is_unpacked(tmp_path):
+def write(folder, *paths):
+    for path in paths:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(path)
+
+
+@pytest.fixture(params=["git", "no git"])
+def checkout(request, tmp_path):
+    """A small project, with files of its own that are new, ignored, changed, or a run; in git or not."""
+    folder = tmp_path / "checkout"
+    write(folder, *submit.NEEDED, "README.md", "results/part1/old.csv", "assets/book.txt")
+    shutil.copy(ROOT / ".gitignore", folder / ".gitignore")
+    if request.param == "git":
+        if shutil.which("git") is None:
+            pytest.skip("git is not installed")
+        git = ["git", "-c", "user.name=a", "-c", "user.email=a", "-C", folder]
+        for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "all"]):
+            subprocess.run([*git, *command], check=True)
+    write(folder, *IGNORED, *RUN, *NEW, ".venv/lib/x.py", "common/__pycache__/x.pyc", "ng_assignment2.zip")
+    (folder / "part1/lstm.py").write_text("not committed")
+    (folder / "results/part1/old.csv").unlink()
+    return folder
+
+
+def test_the_working_tree_as_it_is_without_runs_and_ignored_files(checkout):
+    paths = submit.submitted_files(checkout)
+    assert {*paths} - {".gitignore"} == {*submit.NEEDED, "README.md", "assets/book.txt", *NEW} and paths == sorted(
+        paths
+    )
+    archive = checkout.parent / "a.zip"
+    archive.write_bytes(submit.make_zip(checkout, paths, "top"))
+    with zipfile.ZipFile(archive) as made:
+        assert made.read("top/part1/lstm.py") == b"not committed"
+
+
+@pytest.mark.parametrize("path", ["results/report.pdf", "part3/train.py"])
+def test_without_the_report_or_a_part_nothing_is_made(checkout, path):
+    (checkout / path).unlink()
+    with pytest.raises(ValueError, match=f"{path} is not there"):
+        submit.submitted_files(checkout)
+
+
+def test_the_zip_runs_where_it_is_unpacked_and_makes_the_same_zip_there(tmp_path):
     status, out, err = run("submit.py", "--lastname", "jansen", cwd=tmp_path)
     assert status == 0, err
     assert os.listdir(tmp_path) == ["jansen_assignment2.zip"] and "files" in out
@@ -24,46 +66,40 @@ def test_the_zip_holds_report_and_code_and_runs_from_where_it_is_unpacked(tmp_pa
         names = archive.namelist()
         assert archive.testzip() is None
         archive.extractall(tmp_path)
-    assert all(name.startswith("jansen_assignment2/") for name in names) and len(set(names)) == len(names)
-    for path in ("README.md", "requirements.txt", "part1/lstm.py", "part2/time_gated_lstm.py", "part3/train.sbatch"):
+    assert all(name.startswith("jansen_assignment2/") for name in names) and len({*names}) == len(names)
+    for path in ("README.md", "requirements.txt", "part3/train.sbatch", "part3/page.js", "results/part2/runs/runs.csv"):
         assert f"jansen_assignment2/{path}" in names
-    assert not [name for name in names if "/runs/" in name or name.endswith("checkpoint.pt") or "seed" in name]
-    help_of = [os.sys.executable, tmp_path / "jansen_assignment2/part1/train.py", "--help"]
+    assert not [name for name in names if name.endswith(("checkpoint.pt", ".pyc", "config.json"))]
+    unpacked = tmp_path / "jansen_assignment2"
+    help_of = [sys.executable, unpacked / "part1/train.py", "--help"]
     assert "--model_type" in subprocess.run(help_of, capture_output=True, text=True, check=True).stdout
+    assert {f"jansen_assignment2/{path}" for path in submit.submitted_files(unpacked)} == {
+        name for name in names if not name.startswith("jansen_assignment2/.")
+    }
 
 
-@in_checkout
-def test_the_same_bytes_each_time_and_an_older_zip_is_replaced(tmp_path):
+def test_an_older_zip_is_replaced_and_times_and_order_change_nothing(tmp_path):
+    for number, folder in enumerate((tmp_path / "a", tmp_path / "b")):
+        write(folder, "x.py", "y.py")
+        for name in ("x.py", "y.py"):
+            os.utime(folder / name, (10**9 + number, 10**9 + number))
+    a, b = (submit.make_zip(folder, ["x.py", "y.py"], "top") for folder in (tmp_path / "a", tmp_path / "b"))
+    assert a == b
     (tmp_path / "ng_assignment2.zip").write_text("old")
-    contents = []
-    for _ in range(2):
-        assert run("submit.py", "--lastname", "ng", cwd=tmp_path)[0] == 0
-        contents.append((tmp_path / "ng_assignment2.zip").read_bytes())
-    assert contents[0] == contents[1] and contents[0].startswith(b"PK")
+    assert run("submit.py", "--lastname", "ng", cwd=tmp_path)[0] == 0
+    assert (tmp_path / "ng_assignment2.zip").read_bytes().startswith(b"PK")
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a b", "a/b", ".x", "-x", "con:", "é\n", "a" * 65, "7", "x.zip"])
-def test_a_name_that_cannot_be_a_files_is_refused_in_one_line(tmp_path, name):
-    status, out, err = run("submit.py", f"--lastname={name}", cwd=tmp_path)
-    assert (status, out, err.count("\n")) == (2, "", 1) and "letters" in err
+def test_a_name_that_cannot_be_a_files_is_refused_in_one_line(tmp_path, monkeypatch, capsys, name):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as end:
+        submit.main([f"--lastname={name}"])
+    out, err = capsys.readouterr()
+    assert (end.value.code, out, err.count("\n")) == (2, "", 1) and "letters" in err
     assert not os.listdir(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["jansen", "Müller", "de_Vries", "Smith-Jones", "李", "x2"])
 def test_names_of_every_language_are_taken(name):
     assert submit.last_name(name) == name
-
-
-def test_times_and_order_do_not_depend_on_the_checkout(tmp_path):
-    for number, folder in enumerate((tmp_path / "a", tmp_path / "b")):
-        folder.mkdir()
-        for name in ("x.py", "y.py"):
-            (folder / name).write_text(name)
-            os.utime(folder / name, (10**9 + number, 10**9 + number))
-    a, b = (submit.make_zip(folder, ["x.py", "y.py"], "top") for folder in (tmp_path / "a", tmp_path / "b"))
-    assert a == b
-
-
-def test_without_git_one_line_says_so(tmp_path):
-    with pytest.raises(ValueError, match="not a checkout"):
-        submit.submitted_files(tmp_path)

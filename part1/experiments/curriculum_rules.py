@@ -1,14 +1,11 @@
 """Why the curriculum keeps short palindromes and waits until it is right: its rules taken away one by one.
 
-python part1/experiments/curriculum_rules.py
-
 A vanilla RNN with default weights is trained on one-hot palindromes by each of RULES, many seeds. Writes
 curriculum_rules.csv (where each run ended) and curriculum_states.csv (hidden states of one seed, by two of the rules);
 plot_curriculum_rules.py draws them.
 """
 
 import sys
-from itertools import product
 from pathlib import Path
 
 if not __package__:  # run as `python part1/experiments/curriculum_rules.py`: import from the checkout, not from there
@@ -17,14 +14,11 @@ if not __package__:  # run as `python part1/experiments/curriculum_rules.py`: im
 import torch
 import torch.nn.functional as F
 
-from common.arguments import Parser, whole_number
-from common.files import write_table
-from common.progress import Progress
 from part1.curriculum import RIGHT, Curriculum
 from part1.dataset import PalindromeDataset, encode
-from part1.train import OPTIMIZERS, build_model, prepare_process, settings, update
+from part1.experiments.tables import table_script, with_progress
+from part1.train import OPTIMIZERS, build_model, settings, update
 
-ROOT = Path(__file__).resolve().parents[2]
 # (whether half of every batch stays short, the loss in nats below which the bound grows)
 RULES = {
     "all long, grows at loss 0.1": (False, 0.1),
@@ -36,37 +30,26 @@ AFTER = 20  # updates that are made once the bound has reached the goal
 SHOWN = 20  # palindromes per first digit whose hidden states are kept
 
 
-class AllLong(Curriculum):
-    """The curriculum without its short half: the whole batch has the long length."""
-
-    def batches(self, batch_size):
-        return super().batches(2 * batch_size)[1:]
+def draw_batches(curriculum, batch_size, short_half):
+    """The two halves of a batch, or, without the short half, one batch that is as long as its long half."""
+    return curriculum.batches(batch_size) if short_half else curriculum.batches(2 * batch_size)[1:]
 
 
 def train_by_rule(rule, goal, seed, most_updates):
     """A VanillaRNN trained by one of RULES until AFTER updates at the goal: model, updates made, bound reached."""
     short_half, right = RULES[rule]
     config = settings(input_dim=10, input_length=goal, seed=seed)
-    model = build_model(config)
+    model, curriculum = build_model(config), Curriculum(goal, seed)
     optimizer = OPTIMIZERS[config.optimizer](model.parameters(), config.learning_rate)
-    curriculum = (Curriculum if short_half else AllLong)(goal, seed)
     updates = at_goal = 0
     while updates < most_updates and at_goal < AFTER:
-        batches = curriculum.batches(config.batch_size)
+        batches = draw_batches(curriculum, config.batch_size, short_half)
         losses = [F.cross_entropy(model(encode(digits, 10)), target) for digits, target in batches]
         update(model, optimizer, sum(losses) / len(losses), config.max_norm)
         updates += 1
         curriculum.grow(losses[-1].item(), right)
         at_goal += curriculum.bound == goal
     return model, updates, curriculum.bound
-
-
-@torch.no_grad()
-def final_states(model, length, seed, count):
-    """Hidden states (N, H) after `length` digits of `count` held-out palindromes, their first digits, the answers."""
-    digits, target = PalindromeDataset(length + 1, seed, held_out=True).batch(count)
-    p, h = model(encode(digits, 10), return_states=True)
-    return h[:, -1], target, p.argmax(dim=1)
 
 
 def told_apart(target, answer):
@@ -88,36 +71,31 @@ def shown_states(h, target):
     return [(digit, f"{first:.4f}", f"{second:.4f}") for digit, (first, second) in points]
 
 
-def main(argv=None):
-    parser = Parser(__doc__.split("\n")[0])
-    parser.add_argument("--input_length", type=whole_number(10, 10_000), default=1000, help="digits to read at last")
-    parser.add_argument("--seeds", type=whole_number(1, 1_000), default=10, help="seeds 0, 1, … of every rule")
-    parser.add_argument("--train_steps", type=whole_number(1, 10**6), default=1_000, help="updates at most")
-    parser.add_argument("--output_dir", default=str(ROOT / "results/part1"), help="folder for the two tables")
-    config = parser.parse_args(argv)
-    goal, seeds = config.input_length, range(config.seeds)
+def measure(flags):
+    """Yield both tables."""
+    goal, seeds = flags.input_length, range(flags.seeds)
     ends, states, accuracies = [], {}, {}
-    try:
-        folder = Path(config.output_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        prepare_process()
-        with Progress(len(RULES) * len(seeds), unit="run") as progress:
-            for rule, seed in product(RULES, seeds):
-                model, updates, bound = train_by_rule(rule, goal, seed, config.train_steps)
-                h, target, answer = final_states(model, goal, seed, 1_000)
-                accuracy = accuracies[rule, seed] = (answer == target).float().mean().item()
-                ends.append((rule, seed, updates, bound, f"{accuracy:.4f}", told_apart(target, answer)))
-                states[rule, seed] = shown_states(h, target)
-                progress.advance(f"{rule}, seed {seed}: bound {bound}, accuracy {accuracy:.3f}")
-        columns = ("rule", "seed", "updates", "bound", "accuracy", "digits_told_apart")
-        write_table(folder / "curriculum_rules.csv", columns, ends)
-        bare, *_, full = RULES
-        worst = min(seeds, key=lambda seed: accuracies[bare, seed])  # on it the bare rule merges digits
-        rows = [(rule, worst, *state) for rule in (bare, full) for state in states[rule, worst]]
-        write_table(folder / "curriculum_states.csv", ("rule", "seed", "digit", "component_1", "component_2"), rows)
-    except (ValueError, OSError) as error:
-        parser.error(error)
+    for rule, seed in with_progress(RULES, seeds):
+        model, updates, bound = train_by_rule(rule, goal, seed, flags.train_steps)
+        digits, target = PalindromeDataset(goal + 1, seed, held_out=True).batch(1_000)
+        with torch.no_grad():
+            p, h = model(encode(digits, 10), return_states=True)
+        answer = p.argmax(dim=1)
+        accuracy = accuracies[rule, seed] = (answer == target).float().mean().item()
+        ends.append((rule, seed, updates, bound, f"{accuracy:.4f}", told_apart(target, answer)))
+        states[rule, seed] = shown_states(h[:, -1], target)
+    yield "curriculum_rules", ("rule", "seed", "updates", "bound", "accuracy", "digits_told_apart"), ends
+    bare, *_, full = RULES
+    worst = min(seeds, key=lambda seed: accuracies[bare, seed])  # on it the bare rule merges digits
+    rows = [(rule, worst, *state) for rule in (bare, full) for state in states[rule, worst]]
+    yield "curriculum_states", ("rule", "seed", "digit", "component_1", "component_2"), rows
 
 
 if __name__ == "__main__":
-    main()
+    table_script(
+        __doc__,
+        measure,
+        input_length=(10, 10_000, 1_000, "digits to read at last"),
+        seeds=(1, 1_000, 10, "seeds 0, 1, … of every rule"),
+        train_steps=(1, 10**6, 1_000, "updates at most"),
+    )

@@ -1,7 +1,5 @@
 """How much of the loss's gradient comes back to each time step, and does memory need it (question 1.1)?
 
-python part1/experiments/gradient_flow.py
-
 One-hot palindromes, float64 (float32 shows a false hard zero below 1e-38), from every first weights: before training;
 after part1/train.py's loop at a short length; and, for the two default cells, after its curriculum. Of the latch, an
 engineered memory, only the readout is trained. Writes gradient_flow.csv (per time step: norm of the gradient, of the
@@ -11,7 +9,6 @@ whole batch; its ratio to that at T, of the median palindrome; norm of the term 
 
 import math
 import sys
-from itertools import product
 from pathlib import Path
 
 if not __package__:  # run as `python part1/experiments/gradient_flow.py`: import from the checkout, not from there
@@ -20,15 +17,11 @@ if not __package__:  # run as `python part1/experiments/gradient_flow.py`: impor
 import torch
 import torch.nn.functional as F
 
-from common.arguments import Parser, whole_number
-from common.files import write_table
-from common.progress import Progress
-from common.training import DivergedError
 from part1 import train
 from part1.dataset import PalindromeDataset, encode
+from part1.experiments.tables import table_script, with_progress
 from part1.vanilla_rnn import VanillaRNN
 
-ROOT = Path(__file__).resolve().parents[2]
 RNNS = ("RNN, default", "RNN, orthogonal", "RNN, identity", "RNN, latch")
 CELLS = (*RNNS, "LSTM, zero_bias", "LSTM, default", "LSTM, chrono")
 BY_CURRICULUM = ("RNN, default", "LSTM, default")
@@ -37,7 +30,7 @@ COLUMNS = {  # of each table, after cell, trained, seed
     "_runs": ("updates", "accuracy", "loss", "spectral_radius", "sigma_max", "norm_W_hh"),
     "_singular_values": ("distance", "log10_largest", "log10_median", "log10_smallest"),
 }
-HELD_OUT = 2_000  # palindromes an accuracy is measured on
+HELD_OUT, BATCH = 2_000, 64  # palindromes: of an accuracy, of a gradient
 RESOLVED = 20  # e^20: singular values spread no wider are found by torch to at least seven digits
 ROUNDING = 1e-13  # more is left of a direction, relative to its length, than rounding alone leaves
 
@@ -100,15 +93,13 @@ def jacobian_singular_values(model, x, distances):
     """
     _, h = model(x[None], return_states=True)  # (1, T, H)
     H = h.shape[2]
-    U = V = torch.eye(H, dtype=x.dtype)
-    log_d = torch.zeros(H, dtype=x.dtype)
+    U, V, log_d = torch.eye(H).to(x), torch.eye(H).to(x), torch.zeros(H).to(x)
     for distance in range(1, max(distances) + 1):
         M = model.W_hh.T * (1 - h[0, -distance] ** 2) @ U
         order = (M.norm(dim=0).log() + log_d).argsort(descending=True)  # the QR factors keep their scales apart then
         U, R = torch.linalg.qr(M[:, order])
         left = R.diag().abs() > ROUNDING * R.norm(dim=0)
-        before = log_d[order]
-        log_d = before + R.diag().abs().log()
+        before, log_d = log_d[order], log_d[order] + R.diag().abs().log()
         V = (R * (before - log_d[:, None]).triu().exp())[left] @ V[order]
         U, log_d = U[:, left], log_d[left]
         if distance in distances:
@@ -133,11 +124,11 @@ def graded_singular_values(log_d, V, sweeps=30):
     return log_d.sort(descending=True).values
 
 
-def build_model(cell, input_length, num_hidden, seed):
+def build_model(cell, input_length, seed):
     """A cell of CELLS with its first weights, which may depend on the length."""
     model_type, init = cell.split(", ")
-    sizes = {"input_length": input_length, "num_hidden": num_hidden, "seed": seed}
-    return train.build_model(train.settings(model_type=model_type, init=init, input_dim=10, **sizes))
+    run = {"model_type": model_type, "init": init, "input_length": input_length, "seed": seed}
+    return train.build_model(train.settings(input_dim=10, **run))
 
 
 def train_model(model, cell, length, seed, updates, curriculum=False):
@@ -153,17 +144,16 @@ def train_model(model, cell, length, seed, updates, curriculum=False):
     return train.train(config, model, train.build_training_set(config), show=False)["steps"]
 
 
-def measure(model, updates, length, batch_size, seed):
+def measure_model(model, updates, length, seed):
     """The rows of a model, trained for so many updates, in each of the tables: {name: [values]}; makes it float64."""
     digits, target = PalindromeDataset(length + 1, seed, held_out=True).batch(HELD_OUT)
     loss, accuracy = train.evaluate(model, digits, target, 10)
     run, singular_values = [updates, f"{accuracy:.4f}", f"{loss:.4g}"], []
-
-    model, x, target = model.double(), encode(digits[:batch_size], 10).double(), target[:batch_size]
+    model, x, target = model.double(), encode(digits[:BATCH], 10).double(), target[:BATCH]
     if isinstance(model, VanillaRNN):
         gradients, norms, terms = bptt(model, x, target)
-        W_hh = model.W_hh.detach()
-        radius, sigma_max = torch.linalg.eigvals(W_hh).abs().max(), torch.linalg.matrix_norm(W_hh, 2)
+        terms = [f"{term:.4g}" for term in terms]
+        radius, sigma_max = torch.linalg.eigvals(model.W_hh).abs().max(), torch.linalg.matrix_norm(model.W_hh, 2)
         run += [f"{radius:.4f}", f"{sigma_max:.4f}", f"{gradients['W_hh'].norm():.4g}"]
         distances = {d for d in (1, 2, 3, *range(5, length, 5), length - 1) if d < length}
         for distance, values in jacobian_singular_values(model, x[0], distances):
@@ -171,52 +161,34 @@ def measure(model, updates, length, batch_size, seed):
     else:
         norms, terms = cell_gradient_norms(model, x, target), [None] * length
         run += [None] * 3
-    ratios = (norms / norms[-1]).nanmedian(dim=1).values  # 0 / 0 where a palindrome has no loss at all
-    steps = [
-        (t, f"{whole:.4g}", f"{ratio:.4g}", None if term is None else f"{term:.4g}")
-        for t, (whole, ratio, term) in enumerate(zip(norm(norms), ratios, terms, strict=True), start=1)
-    ]
+    wholes = [f"{whole:.4g}" for whole in norm(norms)]
+    ratios = [f"{ratio:.4g}" for ratio in (norms / norms[-1]).nanmedian(dim=1).values]  # 0 / 0: no loss at all
+    steps = zip(range(1, length + 1), wholes, ratios, terms, strict=True)
     return {"": steps, "_runs": [run], "_singular_values": singular_values}
 
 
-def main(argv=None):
-    parser = Parser(__doc__.split("\n")[0])
-    length = whole_number(3, 100_000)
-    parser.add_argument("--input_length", type=length, default=100, help="digits to read, where it is measured")
-    parser.add_argument("--short_length", type=length, default=10, help="digits to read, where it is trained")
-    parser.add_argument("--updates", type=whole_number(1, 10**6), default=1_000, help="updates at most, until solved")
-    parser.add_argument("--seeds", type=whole_number(1, 1_000), default=5, help="seeds 0, 1, … of every cell")
-    parser.add_argument("--batch_size", type=whole_number(1, HELD_OUT), default=64, help="palindromes of the gradient")
-    parser.add_argument("--num_hidden", type=whole_number(1, 10_000), default=128, help="units")
-    parser.add_argument("--output_dir", default=str(ROOT / "results/part1"), help="folder for the three tables")
-    flags = parser.parse_args(argv)
-    if flags.short_length > flags.input_length:
-        parser.error(f"--short_length {flags.short_length}: at most --input_length, {flags.input_length}")
+def measure(flags):
+    """Yield the three tables."""
     lengths = {"no": None, "short": flags.short_length, "curriculum": flags.input_length}
-    points = [
-        (cell, trained, seed)
-        for cell, trained, seed in product(CELLS, lengths, range(flags.seeds))
-        if trained != "curriculum" or cell in BY_CURRICULUM
-    ]
     tables = {name: [] for name in COLUMNS}
-    try:
-        folder = Path(flags.output_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        train.prepare_process()
-        with Progress(len(points), unit="model") as progress:
-            for cell, trained, seed in points:
-                model, updates = build_model(cell, flags.input_length, flags.num_hidden, seed), 0
-                if trained != "no":
-                    by_curriculum = trained == "curriculum"
-                    updates = train_model(model, cell, lengths[trained], seed, flags.updates, by_curriculum)
-                for name, rows in measure(model, updates, flags.input_length, flags.batch_size, seed).items():
-                    tables[name] += [(cell, trained, seed, *row) for row in rows]
-                progress.advance(f"{cell}, trained: {trained}, {updates} updates")
-        for name, rows in tables.items():
-            write_table(folder / f"gradient_flow{name}.csv", ("cell", "trained", "seed", *COLUMNS[name]), rows)
-    except (ValueError, OSError, DivergedError) as error:
-        parser.error(error)
+    for cell, trained, seed in with_progress(CELLS, lengths, range(flags.seeds)):
+        if trained == "curriculum" and cell not in BY_CURRICULUM:
+            continue
+        model, updates = build_model(cell, flags.input_length, seed), 0
+        if trained != "no":
+            updates = train_model(model, cell, lengths[trained], seed, flags.updates, trained == "curriculum")
+        for name, rows in measure_model(model, updates, flags.input_length, seed).items():
+            tables[name] += [(cell, trained, seed, *row) for row in rows]
+    for name, rows in tables.items():
+        yield f"gradient_flow{name}", ("cell", "trained", "seed", *COLUMNS[name]), rows
 
 
 if __name__ == "__main__":
-    main()
+    table_script(
+        __doc__,
+        measure,
+        input_length=(3, 100_000, 100, "digits to read, where it is measured"),
+        short_length=(3, 100_000, 10, "digits to read, where it is trained"),
+        updates=(1, 10**6, 1_000, "updates at most, until solved"),
+        seeds=(1, 1_000, 5, "seeds 0, 1, … of every cell"),
+    )

@@ -1,7 +1,5 @@
 """Compare SGD, momentum, RMSProp and Adam (question 1.4): on palindromes, and on three surfaces that can be seen.
 
-python part1/experiments/optimizers.py
-
 Writes optimizers.csv, the accuracy that each update rule reaches at each learning rate, and optimizer_paths.csv, its
 way over the surfaces; plot_optimizers.py draws them.
 """
@@ -17,14 +15,10 @@ if not __package__:  # run as `python part1/experiments/optimizers.py`: import f
 import torch
 from torch import nn
 
-from common.arguments import Parser, whole_number
-from common.files import write_table
-from common.progress import Progress
 from common.training import DivergedError
 from part1 import train
-from part1.train import OPTIMIZERS
+from part1.experiments.tables import table_script, with_progress
 
-ROOT = Path(__file__).resolve().parents[2]
 RATES = [10 ** (n / 2) for n in range(-8, 1)]  # 0.0001 to 1, half a decade apart
 PATH_RATES = [10 ** (n / 4) for n in range(-16, 5)]  # 0.0001 to 10, a quarter of a decade apart
 PATH_STEPS = 60
@@ -67,7 +61,7 @@ def walks(surface, start, optimizer, rates, max_norm=None):
     """
     points = [nn.Parameter(torch.tensor(start, dtype=torch.float64)) for _ in rates]
     groups = [{"params": [point], "lr": rate} for point, rate in zip(points, rates, strict=True)]
-    rule = OPTIMIZERS[optimizer](groups, lr=0.0)  # each group has its own
+    rule = train.OPTIMIZERS[optimizer](groups, lr=0.0)  # each group has its own
     passed = [torch.stack(points).detach()]
     for _ in range(PATH_STEPS):
         rule.zero_grad()
@@ -91,61 +85,52 @@ def best_walk(name, optimizer, max_norm=None):
 
 
 def paths():
-    """[(surface, path, rate, points)]: every rule on ravine and saddle; SGD over the cliff, clipped and not.
+    """Rows of optimizer_paths.csv: every rule on ravine and saddle; SGD over the cliff, clipped and not.
 
     Each at its own best rate, and SGD without clipping also at the best rate with it.
     """
-    over = product(("ravine", "saddle"), OPTIMIZERS)
-    found = [(surface, optimizer, *best_walk(surface, optimizer)) for surface, optimizer in over]
     rate, clipped = best_walk("cliff", "sgd", MAX_NORM)
-    found.append(("cliff", "sgd, clipped", rate, clipped))
-    found.append(("cliff", "sgd, same rate", rate, walks(*SURFACES["cliff"][:2], "sgd", [rate])[:, 0]))
-    found.append(("cliff", "sgd, own rate", *best_walk("cliff", "sgd")))
-    return found
+    found = [
+        *(
+            (surface, rule, *best_walk(surface, rule))
+            for surface, rule in product(("ravine", "saddle"), train.OPTIMIZERS)
+        ),
+        ("cliff", "sgd, clipped", rate, clipped),
+        ("cliff", "sgd, same rate", rate, walks(*SURFACES["cliff"][:2], "sgd", [rate])[:, 0]),
+        ("cliff", "sgd, own rate", *best_walk("cliff", "sgd")),
+    ]
+    for surface, path, rate, points in found:
+        for step, (x, y) in enumerate(points.tolist()):
+            yield surface, path, f"{rate:.4g}", step, f"{x:.5g}", f"{y:.5g}"
 
 
 def accuracy_at(optimizer, rate, seed, input_length, updates):
-    """Held-out accuracy, 0 to 1, of part 1's vanilla RNN on one-hot palindromes; None if it diverged."""
+    """Held-out accuracy, 0 to 1, of part 1's vanilla RNN on one-hot palindromes, as text; None if it diverged."""
     run = {"optimizer": optimizer, "learning_rate": rate, "seed": seed, "train_steps": updates, "eval_every": updates}
     config = train.settings(input_dim=10, input_length=input_length, patience=0, device="cpu", **run)
     try:
-        return train.train(config, train.build_model(config), train.build_training_set(config), show=False)["accuracy"]
+        result = train.train(config, train.build_model(config), train.build_training_set(config), show=False)
     except DivergedError:
         return None
+    return f"{result['accuracy']:.4f}"
 
 
-def main(argv=None):
-    parser = Parser(__doc__.split("\n")[0])
-    parser.add_argument("--input_length", type=whole_number(1, 10_000), default=10, help="digits to read")
-    parser.add_argument("--train_steps", type=whole_number(1, 10**9), default=500, help="updates of every run")
-    parser.add_argument("--seeds", type=whole_number(1, 1_000), default=5, help="seeds 0, 1, … of every setting")
-    parser.add_argument("--output_dir", default=str(ROOT / "results/part1"), help="folder for the two tables")
-    config = parser.parse_args(argv)
-    length, updates = config.input_length, config.train_steps
-    runs = list(product(OPTIMIZERS, RATES, range(config.seeds)))
-    try:
-        folder = Path(config.output_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        train.prepare_process()
-        rows = [
-            (surface, path, f"{rate:.4g}", step, f"{x:.5g}", f"{y:.5g}")
-            for surface, path, rate, points in paths()
-            for step, (x, y) in enumerate(points.tolist())
-        ]
-        write_table(folder / "optimizer_paths.csv", ("surface", "path", "rate", "step", "x", "y"), rows)
-
-        rows = []
-        with Progress(len(runs), unit="run") as progress:
-            for optimizer, rate, seed in runs:
-                accuracy = accuracy_at(optimizer, rate, seed, length, updates)
-                accuracy = None if accuracy is None else f"{accuracy:.4f}"  # an empty field: diverged
-                rows.append((length, updates, optimizer, f"{rate:.4g}", seed, accuracy))
-                progress.advance(f"{optimizer}, rate {rate:.2g}")
-        columns = ("input_length", "updates", "optimizer", "learning_rate", "seed", "accuracy")
-        write_table(folder / "optimizers.csv", columns, rows)
-    except (ValueError, OSError) as error:
-        parser.error(error)
+def measure(flags):
+    """Yield both tables."""
+    yield "optimizer_paths", ("surface", "path", "rate", "step", "x", "y"), paths()
+    length, updates = flags.input_length, flags.train_steps
+    rows = (
+        (length, updates, optimizer, f"{rate:.4g}", seed, accuracy_at(optimizer, rate, seed, length, updates))
+        for optimizer, rate, seed in with_progress(train.OPTIMIZERS, RATES, range(flags.seeds))
+    )
+    yield "optimizers", ("input_length", "updates", "optimizer", "learning_rate", "seed", "accuracy"), rows
 
 
 if __name__ == "__main__":
-    main()
+    table_script(
+        __doc__,
+        measure,
+        input_length=(1, 10_000, 10, "digits to read"),
+        train_steps=(1, 10**9, 500, "updates of every run"),
+        seeds=(1, 1_000, 5, "seeds 0, 1, … of every setting"),
+    )

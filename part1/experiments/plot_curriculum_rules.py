@@ -1,7 +1,4 @@
-"""Draw what each rule of the curriculum is for from the tables of curriculum_rules.py.
-
-python part1/experiments/plot_curriculum_rules.py
-"""
+"""Draw what each rule of the curriculum is for from the tables of curriculum_rules.py."""
 
 import sys
 from pathlib import Path
@@ -9,59 +6,43 @@ from pathlib import Path
 if not __package__:  # run as `python part1/experiments/plot_curriculum_rules.py`: import from the checkout
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from common.figures import (
-    BLUE,
-    GREEN,
-    ORANGE,
-    PURPLE,
-    SKY,
-    VERMILION,
-    grouped,
-    in_house_style,
-    markdown,
-    new_figure,
-    plot_script,
-)
-from common.files import read_table
+import numpy as np
 
-MEASURES = {"accuracy": float, "digits_told_apart": int, "updates": int}
+from common import figures
+from common.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
+from part1.experiments.tables import read_grouped
+
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, "0.1", "0.4", "0.6", "#F0E442")
 
 
-def read_rules(path, columns):
-    """Rows of a table by rule: {rule: [row, a dict]}. Raises ValueError or OSError as `read_table` does."""
-    rows = read_table(path, {"rule": str, "seed": int, **columns}, "part1/experiments/curriculum_rules.py")
-    return grouped(rows, "rule")
+def solved(runs):
+    return sum(run["accuracy"] >= 0.999 for run in runs)
 
 
-@in_house_style
-def figure(ends, states):
+@figures.in_house_style
+def rules_figure(ends, states):
     """Accuracy at the goal by rule, a mark per seed; and hidden states after the last digit, by two rules, one seed."""
-    fig, (left, *others) = new_figure(1, 1 + len(states), width=4.2 + 3.3 * len(states), height=4.0)
-    for y, rows in enumerate(reversed(ends.values())):
-        accuracy = [100 * row["accuracy"] for row in rows]
-        # Seeds that coincide stay apart by a little height.
-        heights = [y + 0.3 * (i / max(1, len(rows) - 1) - 0.5) for i in range(len(rows))]
-        left.scatter(accuracy, heights, s=16, color=BLUE, marker="o", alpha=0.8, lw=0)
-        right = sum(a >= 99.9 for a in accuracy)
-        left.annotate(f"{right} of {len(rows)} at 99.9 %", (8, y + 0.24), fontsize=8)
+    fig, (left, *others) = figures.new_figure(1, 1 + len(states), width=4.2 + 3.3 * len(states), height=4.0)
+    for y, runs in enumerate(reversed(ends.values())):
+        heights = np.linspace(y - 0.15, y + 0.15, len(runs))  # seeds that coincide stay apart
+        left.scatter([100 * run["accuracy"] for run in runs], heights, s=16, color=BLUE, alpha=0.8, lw=0)
+        left.annotate(f"{solved(runs)} of {len(runs)} at 99.9 %", (8, y + 0.24), fontsize=8)
     left.set_yticks(range(len(ends)), [rule.replace(", ", "\n") for rule in reversed(ends)], fontsize=8)
-    xlabel = "accuracy at the goal (%), a mark per seed"
-    left.set(xlim=(-3, 103), ylim=(-0.5, len(ends) - 0.4), xlabel=xlabel, title="what each rule is for")
-    for ax, (rule, rows) in zip(others, states.items(), strict=True):
-        for digit in range(10):
-            own = [(row["component_1"], row["component_2"]) for row in rows if row["digit"] == digit]
-            ax.plot(*zip(*own, strict=True), marker=f"${digit}$", color=COLOURS[digit], ms=6, lw=0, alpha=0.8)
-        end = next(row for row in ends[rule] if row["seed"] == rows[0]["seed"])
-        ax.set_title(f"{rule}:\n{end['digits_told_apart']} of 10 digits told apart", fontsize=9)
+    left.set(xlim=(-3, 103), ylim=(-0.5, len(ends) - 0.4), title="what each rule is for")
+    left.set_xlabel("accuracy at the goal (%), a mark per seed")
+    for ax, (rule, points) in zip(others, states.items(), strict=True):
+        for point in points:
+            look = {"marker": f"${point['digit']}$", "color": COLOURS[point["digit"]], "ms": 6, "lw": 0, "alpha": 0.8}
+            ax.plot(point["component_1"], point["component_2"], **look)
+        seed = points[0]["seed"]
+        apart = next(run["digits_told_apart"] for run in ends[rule] if run["seed"] == seed)
+        ax.set_title(f"{rule}:\n{apart} of 10 digits told apart", fontsize=9)
         ax.set(xlabel="first principal component of h", ylabel="second")
-    right = {rule: sum(row["accuracy"] >= 0.999 for row in rows) for rule, rows in ends.items()}
-    first, *_, last = right
+    first, *_, last = map(solved, ends.values())
     fig.suptitle(
-        f"A bound that waits until the model is right, and short palindromes besides: {right[last]} seeds, not "
-        f"{right[first]}. Grown too soon, first digits run together\n"
-        f"middle and right: hidden states h after the last digit, seed {rows[0]['seed']}; a numeral is one palindrome, "
-        "and its first digit",
+        f"A bound that waits until the model is right, and short palindromes besides: {last} seeds, not {first}. Grown "
+        f"too soon, first digits run together\nmiddle and right: hidden states h after the last digit, seed {seed}; a "
+        "numeral is one palindrome, and its first digit",
         fontsize=10,
     )
     return fig
@@ -71,18 +52,19 @@ def table(ends):
     """Where the runs by each rule ended, in Markdown."""
     rows = []
     for rule, runs in ends.items():
-        accuracy, apart, updates = ([run[name] for run in runs] for name in MEASURES)
-        right = f"{sum(a >= 0.999 for a in accuracy)} of {len(runs)}"
-        rows.append((rule, right, f"{min(accuracy):.3f}", min(apart), f"{min(updates)} to {max(updates)}"))
+        accuracy, apart, updates = (
+            [run[name] for run in runs] for name in ("accuracy", "digits_told_apart", "updates")
+        )
+        most = f"{min(updates)} to {max(updates)}"
+        rows.append((rule, f"{solved(runs)} of {len(runs)}", f"{min(accuracy):.3f}", min(apart), most))
     lowest = ("accuracy, lowest", "digits told apart, lowest", "updates, lowest to highest")
-    return markdown(("rule", "seeds at 99.9 %", *lowest), rows)
+    return figures.markdown(("rule", "seeds at 99.9 %", *lowest), rows)
 
 
-def figures(folder):
-    ends = read_rules(folder / "curriculum_rules.csv", MEASURES)
-    states = read_rules(folder / "curriculum_states.csv", {"digit": int, "component_1": float, "component_2": float})
-    return {"curriculum": figure(ends, states)}, table(ends)
+def draw(folder):
+    ends, states = (read_grouped(folder / f"curriculum_{name}.csv", "rule") for name in ("rules", "states"))
+    return {"curriculum": rules_figure(ends, states)}, table(ends)
 
 
 if __name__ == "__main__":
-    plot_script(__doc__, figures, "part1", csv_dir=("part1", "folder of the two tables"))
+    figures.plot_script(__doc__, draw, "part1", csv_dir=("part1", "folder of the two tables"))

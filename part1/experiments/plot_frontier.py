@@ -1,37 +1,129 @@
 """Draw the longest length that each way of training solves, and print the table. Trains nothing.
 
-python part1/experiments/plot_frontier.py
-
-A seed is solved if its held-out palindromes leave 95 % certainty of an accuracy of 99.9 % or more (see frontier.py).
+Reads the tables of part1/sweep.py, part2/train.py (its time gate) and part1/experiments/reservoir.py.
 """
 
+import math
+import re
 import sys
+from collections import defaultdict, namedtuple
+from fnmatch import fnmatch
 from pathlib import Path
 
 if not __package__:  # run as `python part1/experiments/plot_frontier.py`: import from the checkout, not from there
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from common.figures import BLUE, SKY, VERMILION, in_house_style, markdown, new_figure, plot_script
-from part1.experiments.frontier import MEMORIES, frontier, read_rows
+from common import figures
+from common.figures import BLUE, SKY, VERMILION
+from common.files import read_records
+from common.run_folder import read_runs
+from part1.sweep import read_points
 
+SOLVED, CONFIDENCE = 0.999, 0.95  # a seed is solved if the lower bound of its accuracy, so sure, is at least 0.999
+MOST = 0.9  # share of the seeds that must be solved
 INPUTS = {10: "one-hot digits", 1: "raw digits"}
 STYLES = {
     "LSTM": {"color": BLUE, "edgecolor": "white"},
     "time-gated LSTM": {"color": SKY, "edgecolor": "white", "hatch": "xx"},
     "RNN": {"color": VERMILION, "edgecolor": "white", "hatch": "///"},
+    "reservoir": {"color": "white", "edgecolor": "0.3"},  # hollow: not all of it was learned
+    "engineered": {"color": "white", "edgecolor": "0.3", "hatch": "..."},
 }
-HEADINGS = {
+MEMORIES = {
     "learned": "learned by gradient descent",
     "reservoir": "reservoir, only the readout learned",
     "engineered": "engineered: built into the first weights",
 }
 
 
+# A way of training: one of MEMORIES, the cell, its first weights and the like, 1 for raw digits or 10.
+Row = namedtuple("Row", ("memory", "cell", "way", "input_dim"))
+
+
+def is_solved(accuracy, palindromes, every_one=False):
+    """Whether so many random palindromes leave 95 % certainty that 99.9 % of all would be right.
+
+    The bound is Clopper and Pearson's, exact and one-sided: were one answer in a thousand wrong, so few errors would
+    come in at most 5 % of such tests. 3,000 without an error pass, 10,000 with up to four. With `every_one` all that
+    there are were tried, nothing is left to chance, and all must be right.
+    """
+    errors = round((1 - accuracy) * palindromes)
+    if every_one or errors >= (1 - SOLVED) * palindromes:  # more than half of such tests have as few
+        return errors == 0
+    so_few = (math.comb(palindromes, k) * (1 - SOLVED) ** k * SOLVED ** (palindromes - k) for k in range(errors + 1))
+    return sum(so_few) <= 1 - CONFIDENCE
+
+
+def count_solved(seeds):
+    return sum(result["solved"] for result in seeds.values())
+
+
+def frontier(at_length):
+    """The longest of {digits to read: {seed: result}} that MOST seeds solved, and all shorter ones; None if none."""
+    longest = None
+    for length, seeds in sorted(at_length.items()):
+        if count_solved(seeds) < MOST * len(seeds):
+            break
+        longest = length
+    return longest
+
+
+def read_rows(sweep_folders, runs_folder, reservoir_csv):
+    """{Row: {digits to read: {seed: result, a dict, "solved" added}}} of all that remembers.
+
+    A point of the same row, length and seed in an earlier folder hides that in a later one; of the reservoirs only the
+    random weights that reach farthest are kept. Raises ValueError if a sweep's folders hold no points, or if a file is
+    something else; OSError if one cannot be read.
+    """
+    sources = [(folder, _swept, read_points(folder).values()) for folder in sweep_folders]
+    if not any(points for *_, points in sources):
+        raise ValueError(f"no points of part1/sweep.py in {', '.join(map(str, sweep_folders))}")
+    runs = read_runs(runs_folder).items()
+    gated = [run for name, run in runs if fnmatch(name, "palindromes*_gated_seed*")]  # no other settings
+    lines = read_records(reservoir_csv)
+    lines = [line for line in lines if not re.search("counts|engineered", line.get("weights", ""))]
+    rows = defaultdict(lambda: defaultdict(dict))
+    for path, read, results in [*sources, (runs_folder, _gated, gated), (reservoir_csv, _reservoir, lines)]:
+        try:
+            for result in results:
+                row, solved = read(result)
+                rows[row][result["input_length"]].setdefault(result["seed"], {**result, "solved": solved})
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path} holds a row that is no result ({error})") from error
+    by_frontier = sorted(rows, key=lambda row: frontier(rows[row]) or 0)
+    best = {(row.cell, row.input_dim): row for row in by_frontier if row.memory == "reservoir"}
+    return {row: rows[row] for row in rows if row.memory != "reservoir" or row in best.values()}
+
+
+def _swept(run):
+    """The row of a run of part 1's sweep, and whether it is solved."""
+    way = run["init"] + (", curriculum" if run["curriculum"] else "")
+    if run["learning_rate"] != 0.001:
+        way += f", rate {run['learning_rate']:g}"
+    row = Row("engineered" if run["init"] == "latch" else "learned", run["model_type"], way, run["input_dim"])
+    every_one = run["input_length"] <= 5
+    return row, "diverged" not in run and is_solved(run["accuracy"], run["palindromes"], every_one)
+
+
+def _gated(run):
+    """The row of a run of part 2, and whether it is solved."""
+    low, high = run["log_tau"]
+    row = Row("learned", "time-gated LSTM", f"{run['init']}, log τ {low:g} to {high:g}", 10)
+    return row, is_solved(run["accuracy"], run["sequences"])
+
+
+def _reservoir(line):
+    """The row of a line of reservoir.csv, and whether it is solved."""
+    cell, weights = line["weights"].split(", ")
+    row = Row("reservoir", cell, f"{weights}, readout only", line["input_dim"])
+    return row, is_solved(line["accuracy"], line["palindromes"])
+
+
 def low_to_high(values, form):
     """Those of the values that are known, lowest and highest, each in the format `form`."""
-    values = [value for value in values if value is not None] or [None]
-    low, high = ("–" if value is None else f"{value:{form}}" for value in (min(values), max(values)))
-    return low if low == high else f"{low} to {high}"
+    known = [value for value in values if value is not None]
+    ends = dict.fromkeys(f"{end(known):{form}}" for end in (min, max) if known)
+    return " to ".join(ends) or "–"
 
 
 def table(rows):
@@ -40,21 +132,20 @@ def table(rows):
     Updates, CPU time and the accuracies at longer lengths are those of the seeds that solved the length.
     """
     lines = []
-    for row in sorted(rows, key=lambda row: (MEMORIES.index(row.memory), row)):
-        length, longest = frontier(rows[row]), f"{max(rows[row]):,}"
-        of_length = ["none", longest] + ["–"] * 5
-        if length is not None:
-            seeds = rows[row][length].values()
-            points = [point for point in seeds if point.solved]
-            cost = (low_to_high([getattr(p, name) for p in points], ",.0f") for name in ("updates", "cpu_seconds"))
-            beyond = (low_to_high([p.beyond.get(n * length) for p in points], ".3f") for n in (2, 10))
-            of_length = [f"{length:,}", longest, f"{len(points)} of {len(seeds)}", *cost, *beyond]
-        lines.append((row.memory, row.cell, row.way, INPUTS[row.input_dim], *of_length))
+    for row in sorted(rows, key=lambda row: ([*MEMORIES].index(row.memory), row)):
+        length = frontier(rows[row])
+        seeds = rows[row].get(length, {})
+        points = [result for result in seeds.values() if result["solved"]]
+        solved, count = ("none", "–") if length is None else (f"{length:,}", f"{len(points)} of {len(seeds)}")
+        cost = (low_to_high([p.get(name) for p in points], ",.0f") for name in ("steps", "cpu_seconds"))
+        longer = [p.get("accuracy_beyond", {}) for p in points]  # {length as text: accuracy}
+        beyond = (low_to_high([right.get(f"{n * length}") for right in longer], ".3f") for n in (2, 10))
+        lines.append((*row[:3], INPUTS[row.input_dim], solved, f"{max(rows[row]):,}", count, *cost, *beyond))
     columns = ("memory", "cell", "first weights, training", "input", "longest length solved", "longest tried")
-    return markdown((*columns, "seeds", "updates", "CPU s", "accuracy at 2 ×", "at 10 ×"), lines)
+    return figures.markdown((*columns, "seeds", "updates", "CPU s", "accuracy at 2 ×", "at 10 ×"), lines)
 
 
-@in_house_style
+@figures.in_house_style
 def figure(rows):
     """A bar per way of training, both inputs beside each other, as long as the longest length solved; log scale."""
     best = {}  # {row without its input: longest length solved with either input}
@@ -62,24 +153,23 @@ def figure(rows):
         way = row._replace(input_dim=None)
         best[way] = max(best.get(way, 1), frontier(rows[row]) or 1)
     lines = []  # (label, row) from the bottom up: the ways of one kind of memory, then its heading, which has no row
-    for memory in reversed(MEMORIES):
+    for memory, heading in reversed(MEMORIES.items()):
         ways = sorted((way for way in best if way.memory == memory), key=lambda way: (best[way], way[:3]))
         lines += [(f"{way.cell}, {way.way}", way) for way in ways]
-        lines += [(HEADINGS[memory], None)] if ways else []
+        lines += [(heading, None)] if ways else []
 
-    inputs = [dim for dim in INPUTS if any(dim == row.input_dim for row in rows)]
-    fig, axes = new_figure(1, len(inputs), width=9.5, height=1.2 + 0.25 * len(lines), sharey=True, squeeze=False)
-    for ax, dim in zip(axes[0], inputs, strict=True):
+    fig, axes = figures.new_figure(1, len(INPUTS), width=9.5, height=1.2 + 0.25 * len(lines), sharey=True)
+    for ax, (dim, title) in zip(axes, INPUTS.items(), strict=True):
         for y, (_, way) in enumerate(lines):
             if way:
                 _draw_bar(ax, y, way, rows.get(way._replace(input_dim=dim)))
             else:
                 ax.axhline(y + 0.5, color="0.6", lw=0.6)
         ax.set(xscale="log", xlim=(1, 60_000), ylim=(-0.6, len(lines) - 0.4))
-        ax.set(title=INPUTS[dim], xlabel="digits to read; + is the longest tried")
+        ax.set(title=title, xlabel="digits to read; + is the longest tried")
         ax.xaxis.set_major_formatter("{x:,.0f}")
         ax.grid(axis="y", visible=False)
-    ticks = axes[0, 0].set_yticks(range(len(lines)), [label for label, _ in lines], fontsize=8)
+    ticks = axes[0].set_yticks(range(len(lines)), [label for label, _ in lines], fontsize=8)
     for tick, (_, way) in zip(ticks, lines, strict=True):
         tick.label1.set_fontweight("normal" if way else "bold")
 
@@ -94,30 +184,27 @@ def figure(rows):
 
 
 def _draw_bar(ax, y, way, at_length):
-    """The bar of one way and input, {digits: {seed: Point}}; None if it was not tried."""
+    """The bar of one way and input, {digits: {seed: result}}; None if it was not tried."""
     if at_length is None:
         ax.annotate("not tried", (1.15, y), fontsize=7, color="0.4", va="center")
         return
     length = frontier(at_length)
-    style = STYLES[way.cell]
-    if way.memory != "learned":  # hollow: not all of it was learned
-        style = {"color": "white", "edgecolor": "0.3", "hatch": {"reservoir": "", "engineered": "..."}[way.memory]}
-    ax.barh(y, length or 1, height=0.65, **style)
-    seeds = at_length[length or min(at_length)].values()
+    ax.barh(y, length or 1, height=0.65, **STYLES[way.cell if way.memory == "learned" else way.memory])
+    seeds = at_length[length or min(at_length)]
     note = "none" if length is None else f"{length:,}{'+' if length == max(at_length) else ''}"
-    note += f"  ({sum(point.solved for point in seeds)} of {len(seeds)})"
+    note += f"  ({count_solved(seeds)} of {len(seeds)})"
     ax.annotate(note, (1.08 * (length or 1), y), fontsize=7, va="center")
 
 
-def figures(sweep_folders, runs_folder, reservoir_csv):
-    rows = read_rows(sweep_folders, runs_folder, reservoir_csv)
+def draw(*paths):
+    rows = read_rows(*paths)
     return {"frontier": figure(rows)}, table(rows)
 
 
 if __name__ == "__main__":
-    plot_script(
+    figures.plot_script(
         __doc__,
-        figures,
+        draw,
         "part1",
         sweep_dir=(["part1/memory", "part1/sweep"], "folders of sweeps; an earlier one wins"),
         runs_dir=("part2/runs", "folder of part 2's runs"),

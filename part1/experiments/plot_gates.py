@@ -1,7 +1,4 @@
-"""Draw what each gate of the LSTM is for (question 1.5 a) from the tables of gates.py.
-
-python part1/experiments/plot_gates.py
-"""
+"""Draw what each gate of the LSTM is for (question 1.5 a) from the tables of gates.py."""
 
 import sys
 from pathlib import Path
@@ -12,11 +9,9 @@ if not __package__:  # run as `python part1/experiments/plot_gates.py`: import f
 
 import numpy as np
 
-from common.figures import BLUE, VERMILION, grouped, in_house_style, markdown, new_figure, plot_script, spread
-from common.files import read_table
+from common import figures
+from part1.experiments.tables import read_grouped
 
-SCRIPT = "part1/experiments/gates.py"
-MARKS = ("o", "^", "s", "D")
 IMAGES = {  # title, lowest and highest value
     "g": ("g, candidate", -1, 1),
     "i": ("i, input gate", 0, 1),
@@ -27,43 +22,29 @@ IMAGES = {  # title, lowest and highest value
 }
 
 
-def read_runs(path, key):
-    """{value of the column `key`: {digits to read: [row of each seed, a dict]}}, in the file's order.
-
-    Raises ValueError or OSError as `read_table` does, and so does `read_activations`.
-    """
-    columns = {key: str, "input_length": int, "accuracy": float, "updates": int, "solved": int}
-    return grouped(read_table(path, columns, SCRIPT), key, "input_length")
-
-
 def read_activations(path):
     """{gate, c, or share: (H, T) array}, the palindrome's digits (T,), updates and accuracy of the LSTM."""
-    whole = dict.fromkeys(("updates", "t", "digit", "unit"), int)
-    rows = read_table(path, whole | dict.fromkeys(("accuracy", *IMAGES), float), SCRIPT)
-    T, H = max(row["t"] for row in rows), max(row["unit"] for row in rows) + 1
-    images = {name: np.array([row[name] for row in rows]).reshape(T, H).T for name in IMAGES}
-    return images, [row["digit"] for row in rows[::H]], rows[0]["updates"], rows[0]["accuracy"]
+    steps = read_grouped(path, "t").values()
+    images = {name: np.array([[row[name] for row in units] for units in steps]).T for name in IMAGES}
+    (first, *_), *_ = steps
+    return images, [units[0]["digit"] for units in steps], first["updates"], first["accuracy"]
 
 
 def solved(runs):
     return sum(run["solved"] for run in runs)
 
 
-def lengths_of(found):
-    return sorted({length for at_length in found.values() for length in at_length})
-
-
-@in_house_style
+@figures.in_house_style
 def variants_figure(variants):
     """Accuracy of every variant, a mark per seed, and how many seeds solved the task, a panel per length."""
-    lengths = lengths_of(variants)
+    lengths = [*variants["LSTM"]]
     width = max(7.5, 4.6 * len(lengths) + 1)
-    fig, axes = new_figure(1, len(lengths), width=width, height=4.0, sharey=True, squeeze=False)
+    fig, axes = figures.new_figure(1, len(lengths), width=width, height=4.0, sharey=True, squeeze=False)
     for ax, length in zip(axes[0], lengths, strict=True):
         for y, (name, at_length) in enumerate(reversed(variants.items())):
             runs = at_length[length]
-            heights = [y + 0.4 * (n / max(1, len(runs) - 1) - 0.5) for n in range(len(runs))]
-            colour = VERMILION if name == "LSTM" else BLUE
+            heights = np.linspace(y - 0.2, y + 0.2, len(runs))
+            colour = figures.VERMILION if name == "LSTM" else figures.BLUE
             ax.scatter([100 * run["accuracy"] for run in runs], heights, s=16, color=colour, lw=0, alpha=0.85)
             note = f"{solved(runs)} of {len(runs)}"
             if solved(runs):
@@ -74,37 +55,33 @@ def variants_figure(variants):
         most = max(run["updates"] for at_length in variants.values() for run in at_length[length])
         ax.set_title(f"{length} digits to read, at most {most} updates", fontsize=9)
     axes[0, 0].set_yticks(range(len(variants)), reversed(variants))
-    whole, open_forget = (solved(variants[name][lengths[-1]]) for name in ("LSTM", "f = 1"))
-    count = len(variants["LSTM"][lengths[-1]])
-    title = f"{whole} of {count} seeds of the LSTM solve {lengths[-1]} digits, without forget gate {open_forget}"
+    whole, open_forget = (solved(variants[name][length]) for name in ("LSTM", "f = 1"))
+    title = f"{whole} of {len(runs)} seeds of the LSTM solve {length} digits, without forget gate {open_forget}"
     if open_forget > whole:
-        title = (
-            "Where nothing is to be forgotten, the LSTM learns more surely without forget gate: "
-            f"{open_forget} of {count} seeds, not {whole}"
-        )
+        title = "Where nothing is to be forgotten, the LSTM learns more surely without forget gate: "
+        title += f"{open_forget} of {len(runs)} seeds, not {whole}"
     fig.suptitle(f"{title}\na mark per seed; at the right, seeds solved and the median of their updates", fontsize=10)
     return fig
 
 
-@in_house_style
+@figures.in_house_style
 def forget_bias_figure(biases):
     """Longest length solved against the first forget bias, a mark per seed."""
-    fig, ax = new_figure(width=6.4, height=3.4)
+    fig, ax = figures.new_figure(width=6.4, height=3.4)
     longest = {}
-    for bias, at_length in biases.items():
-        seeds = len(at_length[min(at_length)])
+    for bias, at_length in sorted(biases.items()):
         # Lengths are tried in order and end at the first that is not solved: the n-th best seed ends where n did.
         solvers = {length: solved(runs) for length, runs in at_length.items()}
-        best = [max((length for length in solvers if solvers[length] > n), default=0) for n in range(seeds)]
-        longest[float(bias)] = best
-        for n, length in enumerate(best):
-            ax.plot(float(bias) + 0.08 * (n - (seeds - 1) / 2), length, MARKS[n % len(MARKS)], color=BLUE, ms=6)
-    at, tried = sorted(longest), lengths_of(biases)
-    ax.plot(at, [median(longest[bias]) for bias in at], "-", color=BLUE, lw=1, zorder=0)
+        seeds = range(len(at_length[min(at_length)]))
+        longest[bias] = [max((length for length in solvers if solvers[length] > n), default=0) for n in seeds]
+        for n, length in enumerate(longest[bias]):
+            ax.plot(bias + 0.08 * (n - (len(seeds) - 1) / 2), length, "o^sD"[n % 4], color=figures.BLUE, ms=6)
+    ax.plot([*longest], [*map(median, longest.values())], "-", color=figures.BLUE, lw=1, zorder=0)
+    tried = sorted({length for at_length in biases.values() for length in at_length})
     ax.set_yticks([0, *tried], ["none", *map(str, tried)])
-    ylabel = "longest of the lengths tried that is solved (digits)"
-    ax.set(xticks=at, xlabel="forget gate's bias before training", ylabel=ylabel)
-    best = max(at, key=lambda bias: (median(longest[bias]), min(longest[bias])))
+    ax.set(xticks=[*longest], xlabel="forget gate's bias before training")
+    ax.set_ylabel("longest of the lengths tried that is solved (digits)")
+    best = max(longest, key=lambda bias: (median(longest[bias]), min(longest[bias])))
     most = max(run["updates"] for at_length in biases.values() for runs in at_length.values() for run in runs)
     ax.set_title(
         f"A forget gate that starts open remembers longer; best at a bias of {best:g}\n"
@@ -113,11 +90,12 @@ def forget_bias_figure(biases):
     return fig
 
 
-@in_house_style
+@figures.in_house_style
 def activations_figure(images, digits, updates, accuracy):
     """Gates and cell state over time on one palindrome, units sorted by what c_T still knows of the first digit."""
-    order = np.argsort(-images["first_digit_share"][:, -1])
-    fig, axes = new_figure(1, len(images), width=13, height=4.2, sharey=True)
+    share = images["first_digit_share"][:, -1]
+    order = np.argsort(-share)
+    fig, axes = figures.new_figure(1, len(images), width=13, height=4.2, sharey=True)
     for ax, (name, image) in zip(axes, images.items(), strict=True):
         title, low, high = IMAGES[name]
         if low is None:
@@ -130,12 +108,11 @@ def activations_figure(images, digits, updates, accuracy):
         ax.grid(visible=False)
         fig.colorbar(shown, ax=ax, location="bottom", aspect=12)
     axes[0].set_ylabel("unit, those that know the first digit on top")
-    share = images["first_digit_share"]
-    knowing = (share[:, -1] > 0.5).sum()
-    kept = np.median(images["f"][order[:knowing], 1:]) if knowing else np.nan
+    knowing, f = share > 0.5, images["f"][:, 1:]
+    kept = np.median(f[knowing]) if knowing.any() else np.nan
     fig.suptitle(
-        f"{knowing} of {len(share)} units keep the first digit to the end; their forget gate is at {kept:.2f} "
-        f"(median; all units: {np.median(images['f'][:, 1:]):.2f})\n"
+        f"{knowing.sum()} of {len(share)} units keep the first digit to the end; their forget gate is at {kept:.2f} "
+        f"(median; all units: {np.median(f):.2f})\n"
         f"an LSTM after {updates} updates, accuracy {accuracy:.4f}, on one palindrome",
         fontsize=10,
     )
@@ -144,23 +121,24 @@ def activations_figure(images, digits, updates, accuracy):
 
 def table(variants):
     """The numbers of the ablation in Markdown: seeds solved, and their accuracy."""
-    lengths, rows = lengths_of(variants), []
+    rows = []
     for name, at_length in variants.items():
-        accuracies = {length: [run["accuracy"] for run in at_length[length]] for length in lengths}
-        cells = (f"{solved(at_length[n])} of {len(a)}, {spread(a, '.3f')}" for n, a in accuracies.items())
-        rows.append((name, *cells))
-    return markdown(["variant", *(f"{length} digits: solved, accuracy" for length in lengths)], rows)
+        spreads = (figures.spread([run["accuracy"] for run in runs], ".3f") for runs in at_length.values())
+        counts = (f"{solved(runs)} of {len(runs)}" for runs in at_length.values())
+        rows.append((name, *map(", ".join, zip(counts, spreads, strict=True))))
+    return figures.markdown(["variant", *(f"{length} digits: solved, accuracy" for length in at_length)], rows)
 
 
-def figures(folder):
-    variants = read_runs(folder / "gates_ablation.csv", "variant")
+def draw(folder):
+    variants = read_grouped(folder / "gates_ablation.csv", "variant", "input_length")
+    biases = read_grouped(folder / "gates_forget_bias.csv", "b_f", "input_length")
     drawn = {
         "gates_ablation": variants_figure(variants),
-        "gates_forget_bias": forget_bias_figure(read_runs(folder / "gates_forget_bias.csv", "b_f")),
+        "gates_forget_bias": forget_bias_figure(biases),
         "gates_activations": activations_figure(*read_activations(folder / "gates_activations.csv")),
     }
     return drawn, table(variants)
 
 
 if __name__ == "__main__":
-    plot_script(__doc__, figures, "part1", csv_dir=("part1", "folder of the three tables"))
+    figures.plot_script(__doc__, draw, "part1", csv_dir=("part1", "folder of the three tables"))

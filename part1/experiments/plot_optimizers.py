@@ -1,7 +1,4 @@
-"""Draw how SGD, momentum, RMSProp and Adam compare, from the tables of optimizers.py.
-
-python part1/experiments/plot_optimizers.py
-"""
+"""Draw how SGD, momentum, RMSProp and Adam compare, from the tables of optimizers.py."""
 
 import sys
 from pathlib import Path
@@ -12,22 +9,11 @@ if not __package__:  # run as `python part1/experiments/plot_optimizers.py`: imp
 
 import torch
 
-from common.figures import (
-    BLUE,
-    GREEN,
-    ORANGE,
-    VERMILION,
-    grouped,
-    in_house_style,
-    markdown,
-    new_figure,
-    plot_script,
-    spread,
-)
-from common.files import read_table
+from common import figures
+from common.figures import BLUE, GREEN, ORANGE, VERMILION
 from part1.experiments.optimizers import SURFACES
+from part1.experiments.tables import read_grouped
 
-SCRIPT = "part1/experiments/optimizers.py"
 GOOD = 0.99
 STYLES = {
     "sgd": ("SGD", ORANGE, ":", "s"),
@@ -46,30 +32,14 @@ TITLES = {
 }
 
 
-def read_accuracies(path):
-    """(digits to read, updates), {optimizer: {learning rate: [accuracy of each seed, sorted]}}, runs that diverged.
-
-    A run that diverged counts as chance, 0.1. Raises ValueError or OSError as `read_table` does; so does `read_paths`.
-    """
-    numbers = {"input_length": int, "updates": int, "learning_rate": float}
-    rows = read_table(path, {**numbers, "optimizer": str, "accuracy": str}, SCRIPT)
-    accuracies = {
-        name: {rate: sorted(float(row["accuracy"] or 0.1) for row in seeds) for rate, seeds in rates.items()}
-        for name, rates in grouped(rows, "optimizer", "learning_rate").items()
-    }
-    diverged = sum(row["accuracy"] == "" for row in rows)
-    return (rows[0]["input_length"], rows[0]["updates"]), accuracies, diverged
-
-
-def read_paths(path):
-    """{surface: {path: [row of each step, a dict]}}."""
-    columns = {"surface": str, "path": str, "rate": float, "x": float, "y": float}
-    return grouped(read_table(path, columns, SCRIPT), "surface", "path")
+def accuracies_of(runs):
+    """[accuracy of each seed, sorted] of runs; one that diverged has none, and counts as chance."""
+    return sorted(run.get("accuracy", 0.1) for run in runs)
 
 
 def good_rates(rates):
-    """The learning rates at which every seed reaches GOOD, in order."""
-    return [rate for rate, values in sorted(rates.items()) if values[0] >= GOOD]
+    """The learning rates at which every seed reaches GOOD, as text."""
+    return [f"{rate:.2g}" for rate, values in rates.items() if values[0] >= GOOD]
 
 
 def best_rate(rates):
@@ -77,30 +47,28 @@ def best_rate(rates):
     return max(rates, key=lambda rate: (median(rates[rate]), rates[rate][0]))
 
 
-@in_house_style
-def accuracy_figure(setting, accuracies):
+@figures.in_house_style
+def accuracy_figure(run, accuracies):
     """Accuracy against the learning rate, a panel per optimizer: median of the seeds, and a dot for each."""
-    fig, axes = new_figure(1, len(accuracies), width=11.5, height=3.6, sharey=True)
+    fig, axes = figures.new_figure(1, len(accuracies), width=11.5, height=3.6, sharey=True)
     for ax, (name, rates) in zip(axes, accuracies.items(), strict=True):
         label, colour, line, marker = STYLES[name]
-        at = sorted(rates)
-        for rate in at:
-            dots = [100 * a for a in rates[rate]]
+        for rate, values in rates.items():
+            dots = [100 * a for a in values]
             ax.plot([rate] * len(dots), dots, "o", color=colour, ms=4, alpha=0.5, mew=0, clip_on=False)
-        ax.plot(at, [100 * median(rates[rate]) for rate in at], line, color=colour, marker=marker)
+        ax.plot([*rates], [100 * median(values) for values in rates.values()], line, color=colour, marker=marker)
         ax.axhline(10, color="0.3", lw=0.8, ls=(0, (1, 2)))
-        good = [f"{rate:.2g}" for rate in good_rates(rates)] or ["no rate"]
+        good = good_rates(rates) or ["no rate"]
         good = ", ".join(good) if len(good) < 3 else f"{len(good)} rates"  # more would not fit
         title = f"{label}: best {best_rate(rates):.2g}\n99 % on every seed: {good}"
         ax.set(xscale="log", ylim=(0, 103), xlabel="learning rate", title=title)
     axes[0].set_ylabel("accuracy on held-out palindromes (%)")
-    axes[0].annotate("chance", (at[0], 10), xytext=(0, 3), textcoords="offset points", fontsize=7)
-    count = {name: len(good_rates(rates)) for name, rates in accuracies.items()}
-    most = max(count, key=count.get)
+    axes[0].annotate("chance", (min(rates), 10), xytext=(0, 3), textcoords="offset points", fontsize=7)
+    most = max(accuracies, key=lambda name: len(good_rates(accuracies[name])))
     fig.suptitle(
-        f"{STYLES[most][0]} forgives most: {count[most]} of {len(at)} learning rates are good on every seed\n"
-        f"vanilla RNN, {setting[0]} one-hot digits to read, after {setting[1]:,} updates; "
-        f"line: median of {len(rates[at[0]])} seeds, dots: each",
+        f"{STYLES[most][0]} forgives most: {len(good_rates(accuracies[most]))} of {len(rates)} learning rates are good "
+        f"on every seed\nvanilla RNN, {run['input_length']} one-hot digits to read, after {run['updates']:,} updates; "
+        f"line: median of {len(values)} seeds, dots: each",
         fontsize=10,
     )
     return fig
@@ -113,10 +81,10 @@ def path_measure(surface, points):
     return f"{SURFACES[surface][0](*torch.tensor(points[-1], dtype=torch.float64)).item():.2g}"
 
 
-@in_house_style
+@figures.in_house_style
 def paths_figure(paths):
     """Contours of the three surfaces, and the way that each rule takes over them."""
-    fig, axes = new_figure(1, 3, width=12, height=5.6)
+    fig, axes = figures.new_figure(1, 3, width=12, height=5.6)
     for ax, (surface, ways) in zip(axes, paths.items(), strict=True):
         function, start, (xs, ys) = SURFACES[surface]
         title, measure = TITLES[surface]
@@ -137,31 +105,33 @@ def paths_figure(paths):
         ax.set(xlim=xs, ylim=ys, xlabel=xlabel, ylabel=ylabel)
         ax.legend(title=f"rule at learning rate: {measure}", loc="upper center", bbox_to_anchor=(0.5, -0.13))
     fig.suptitle(
-        f"{len(points) - 1} updates from the star (dark is high)\n"
-        "learning rate: of a grid, that whose path ends lowest and never leaves the picture "
-        "(“same rate”: the clipped one's)",
+        f"{len(points) - 1} updates from the star (dark is high)\nlearning rate: of a grid, that whose path ends "
+        "lowest and never leaves the picture (“same rate”: the clipped one's)",
         fontsize=10,
     )
     return fig
 
 
-def table(setting, accuracies, diverged):
+def table(runs, accuracies):
     """What each optimizer reaches, in Markdown, and how many runs diverged."""
-    rows = []
+    lines = []
     for name, rates in accuracies.items():
-        best, good = best_rate(rates), ", ".join(f"{rate:.2g}" for rate in good_rates(rates))
-        rows.append((STYLES[name][0], f"{best:.2g}", spread(rates[best], ".4f"), good or "none"))
+        best, good = best_rate(rates), ", ".join(good_rates(rates)) or "none"
+        lines.append((STYLES[name][0], f"{best:.2g}", figures.spread(rates[best], ".4f"), good))
     columns = ("optimizer", "best rate", "accuracy there, median (lowest to highest)", "rates with 99 % on every seed")
-    heading = f"{setting[0]} digits to read, {setting[1]} updates; runs that diverged: {diverged}"
-    return f"{heading}\n\n{markdown(columns, rows)}"
+    diverged = sum("accuracy" not in run for run in runs)
+    heading = f"{runs[0]['input_length']} digits to read, {runs[0]['updates']} updates; runs that diverged: {diverged}"
+    return f"{heading}\n\n{figures.markdown(columns, lines)}"
 
 
-def figures(folder):
-    setting, accuracies, diverged = read_accuracies(folder / "optimizers.csv")
-    paths = read_paths(folder / "optimizer_paths.csv")
-    drawn = {"optimizers": accuracy_figure(setting, accuracies), "optimizer_paths": paths_figure(paths)}
-    return drawn, table(setting, accuracies, diverged)
+def draw(folder):
+    grouped = read_grouped(folder / "optimizers.csv", "optimizer", "learning_rate")
+    accuracies = {name: {rate: accuracies_of(rates[rate]) for rate in sorted(rates)} for name, rates in grouped.items()}
+    runs = [run for rates in grouped.values() for seeds in rates.values() for run in seeds]
+    paths = read_grouped(folder / "optimizer_paths.csv", "surface", "path")
+    drawn = {"optimizers": accuracy_figure(runs[0], accuracies), "optimizer_paths": paths_figure(paths)}
+    return drawn, table(runs, accuracies)
 
 
 if __name__ == "__main__":
-    plot_script(__doc__, figures, "part1", csv_dir=("part1", "folder of the two tables"))
+    figures.plot_script(__doc__, draw, "part1", csv_dir=("part1", "folder of the two tables"))

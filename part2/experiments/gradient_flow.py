@@ -22,8 +22,7 @@ from part2.dataset import Palindromes
 from part2.train import build_model, settings
 
 ROOT = Path(__file__).resolve().parents[2]
-GATED = {"model_type": "gated", "log_tau": (1.0, 6.0), "leak": 0.0}
-PLAIN = {"model_type": "lstm"}
+GATED, PLAIN = {"model_type": "gated", "log_tau": (1.0, 6.0), "leak": 0.0}, {"model_type": "lstm"}
 CELLS = {  # what is compared: settings of part2/train.py
     "time-gated, forget bias 1": {**GATED, "init": "default"},
     "time-gated, forget bias 0": {**GATED, "init": "zero_bias"},
@@ -51,8 +50,7 @@ def gradient_norms(model, x, target):
     hs, cs = zip(*states, strict=True)
     # The last c reaches the loss through h alone; where no unit is open at T, not at all.
     gradients = torch.autograd.grad(loss, cs + hs, materialize_grads=True)
-    norms = torch.stack([gradient.norm() for gradient in gradients])
-    return norms[: len(cs)], norms[len(cs) :]
+    return torch.stack([gradient.norm() for gradient in gradients]).chunk(2)
 
 
 def main(argv=None):
@@ -60,13 +58,12 @@ def main(argv=None):
     parser.add_argument("--input_length", type=whole_number(3, 100_000), default=200, help="steps")
     parser.add_argument("--seeds", type=whole_number(1, 1_000), default=5, help="seeds 0, 1, … of every cell")
     parser.add_argument("--batch_size", type=whole_number(1, 100_000), default=64, help="palindromes")
-    parser.add_argument("--output_dir", default=str(ROOT / "results/part2"), help="folder for gradient_flow.csv")
+    parser.add_argument("--output_dir", type=Path, default=ROOT / "results/part2", help="folder for gradient_flow.csv")
     config = parser.parse_args(argv)
     torch.set_num_threads(1)
+    rows = []
     try:
-        folder = Path(config.output_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        rows = []
+        config.output_dir.mkdir(parents=True, exist_ok=True)
         with Progress(len(CELLS) * config.seeds, unit="cell") as progress:
             for name, changes in CELLS.items():
                 for seed in range(config.seeds):
@@ -76,7 +73,7 @@ def main(argv=None):
                     norms = zip(*gradient_norms(model, x.double(), target), strict=True)
                     rows += [(name, seed, t, f"{c:.3g}", f"{h:.3g}") for t, (c, h) in enumerate(norms, start=1)]
                     progress.advance(name)
-        write_table(folder / "gradient_flow.csv", ("cell", "seed", "t", "grad_c", "grad_h"), rows)
+        write_table(config.output_dir / "gradient_flow.csv", ("cell", "seed", "t", "grad_c", "grad_h"), rows)
     except (ValueError, OSError) as error:
         parser.error(error)
 

@@ -7,16 +7,18 @@ The first draws the gates of trained networks, from the gate.csv of part2/train.
 second prints which share of so many freshly drawn units is closed at all of the steps 1, 2, …, T, a Markdown table.
 """
 
+import itertools
 import sys
 from pathlib import Path
 
 if not __package__:  # run as `python part2/experiments/learned_gate.py`: import from the checkout, not from there
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
+import numpy as np
 import torch
 
 from common.arguments import Parser, whole_number
-from common.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILION, in_house_style, new_figure, save_figure
+from common.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILION, in_house_style, markdown, new_figure, save_figure
 from common.run_folder import read_metrics, read_runs
 from part2.time_gate import TimeGate, never_opens
 
@@ -33,37 +35,29 @@ def read_gates(path, names):
     tables = read_metrics(path, dict.fromkeys(COLUMNS, float), "gate.csv")
     if missing := [name for name in names if name not in tables]:
         raise ValueError(f"{path} holds no gate of {', '.join(missing)}")
-    values = {name: torch.tensor([list(row.values()) for row in tables[name]], dtype=torch.float64) for name in names}
-    return {name: dict(zip(COLUMNS, columns.T, strict=True)) for name, columns in values.items()}
+    return {name: {column: np.array([row[column] for row in tables[name]]) for column in COLUMNS} for name in names}
 
 
 def changes(gate):
     """How far learning moved each unit: τ and s in shares of the first period, r_on by its ratio, {name: (H,)}."""
     return {
-        "tau": (gate["tau"] / gate["first_tau"] - 1).abs(),
-        "s": ((gate["s"] - gate["first_s"]) / gate["first_tau"]).abs(),
+        "tau": abs(gate["tau"] / gate["first_tau"] - 1),
+        "s": abs(gate["s"] - gate["first_s"]) / gate["first_tau"],
         "r_on": gate["r_on"] / gate["first_r_on"],
     }
-
-
-def median(values):
-    return values.quantile(0.5).item()  # Tensor.median takes the lower of the two in the middle
 
 
 def summary(name, gate, run):
     """A line on what moved, for the settings `run`; also on shifts that moved far, where the steps are 1 … T."""
     moved = changes(gate)
-    line = f"{name}: median |Δτ| / τ {median(moved['tau']):.4f}, |Δs| / τ {median(moved['s']):.4f}"
-    line += f", r_on × {median(moved['r_on']):.3f}"
+    tau, s, r_on = map(np.median, moved.values())
+    line = f"{name}: median |Δτ| / τ {tau:.4f}, |Δs| / τ {s:.4f}, r_on × {r_on:.3f}"
     if run["task"] == "frequency":  # each wave has time stamps of its own
         return line
     first = TimeGate(len(gate["tau"]), gate["first_tau"], gate["first_s"], gate["first_r_on"])
-    closed = never_opens(first, run["input_length"])
-    far = moved["s"] > FAR
-    return (
-        f"{line}; {far.sum()} shifts moved by more than {FAR:.0%} of a period, {(far & closed).sum()} of them "
-        f"those of the {closed.sum()} units that opened at no step"
-    )
+    closed, far = never_opens(first, run["input_length"]).numpy(), moved["s"] > FAR
+    line += f"; {far.sum()} shifts moved by more than {FAR:.0%} of a period, {(far & closed).sum()} of them"
+    return f"{line} those of the {closed.sum()} units that opened at no step"
 
 
 @in_house_style
@@ -75,16 +69,17 @@ def figure(gates):
         left.scatter(gate["first_tau"], gate["tau"], **style)
         middle.scatter(gate["first_s"] / gate["first_tau"], gate["s"] / gate["first_tau"], **style)
         right.scatter(gate["tau"], gate["r_on"], **style)
-        right.axhline(gate["first_r_on"][0].item(), color=colour, lw=0.8, ls=":")
+        right.axhline(gate["first_r_on"][0], color=colour, lw=0.8, ls=":")
     for ax in (left, middle):
         ax.axline((1, 1), slope=1, color="0.4", lw=0.8, ls=":")
-    moved = {key: median(torch.cat([changes(gate)[key] for gate in gates.values()])) for key in ("tau", "s", "r_on")}
+    moved = zip(*(changes(gate).values() for gate in gates.values()), strict=True)
+    tau, s, r_on = (np.median(np.concatenate(units)) for units in moved)
     left.set(xscale="log", yscale="log", xlabel="period τ before learning", ylabel="period τ after")
-    left.set_title(f"periods moved by {100 * moved['tau']:.2g} %, median")
+    left.set_title(f"periods moved by {100 * tau:.2g} %, median")
     middle.set(xlabel="shift s before, in first periods", ylabel="shift s after, in first periods")
-    middle.set_title(f"shifts moved by {100 * moved['s']:.2g} % of a period, median")
+    middle.set_title(f"shifts moved by {100 * s:.2g} % of a period, median")
     right.set(xscale="log", xlabel="period τ after learning", ylabel="open share r_on after (dotted: before)")
-    right.set_title(f"open shares grew: × {moved['r_on']:.2f}, median")
+    right.set_title(f"open shares grew: × {r_on:.2f}, median")
     left.legend(fontsize=7)
     return fig
 
@@ -99,25 +94,20 @@ def dead_units(units):
     """The table of the shares that never open, Markdown, drawn from seed 0."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    lines = [f"| log τ uniform in | r_on | {' | '.join(f'T = {T}' for T in LENGTHS)} |", "|---" * 6 + "|"]
-    for low, high in LOG_TAU:
-        for r_on in R_ON:
-            shares = [f"{100 * dead_share(T, (low, high), r_on, units):.1f} %" for T in LENGTHS]
-            lines.append(f"| {low} to {high} | {r_on} | {' | '.join(shares)} |")
-    return "\n".join(lines)
+    rows = []
+    for log_tau, r_on in itertools.product(LOG_TAU, R_ON):
+        shares = (f"{100 * dead_share(T, log_tau, r_on, units):.1f} %" for T in LENGTHS)
+        rows.append((f"{log_tau[0]} to {log_tau[1]}", r_on, *shares))
+    return markdown(("log τ uniform in", "r_on", *(f"T = {T}" for T in LENGTHS)), rows)
 
 
 def main(argv=None):
     parser = Parser(__doc__.split("\n")[0])
-    parser.add_argument("--runs_dir", default=str(ROOT / "results/part2/runs"), help="folder of the runs or tables")
+    parser.add_argument("--runs_dir", default=ROOT / "results/part2/runs", help="folder of the runs or tables")
     parser.add_argument("--run", nargs="+", default=DEFAULT_RUNS, help=f"names of the runs, at most {len(MARKS)}")
-    parser.add_argument("--output", default=str(ROOT / "results/part2/learned_gate.png"), help="PNG or PDF file")
-    parser.add_argument(
-        "--dead_units",
-        type=whole_number(1, 10**7),
-        metavar="UNITS",
-        help="instead print which share of so many units never opens; none: draw the runs",
-    )
+    parser.add_argument("--output", default=ROOT / "results/part2/learned_gate.png", help="PNG or PDF file")
+    dead = "instead print which share of so many units never opens; none: draw the runs"
+    parser.add_argument("--dead_units", type=whole_number(1, 10**7), metavar="UNITS", help=dead)
     config = parser.parse_args(argv)
     if config.dead_units:
         print(dead_units(config.dead_units))

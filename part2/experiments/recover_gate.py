@@ -34,20 +34,14 @@ HORIZONS = ("2", "10", "100", "growing")  # time stamps are uniform from 0 to so
 LEAKS = (0.0, 0.1)  # the student's; the teacher has none
 TOLERANCE = 0.01  # found: so near, τ and r_on as a share, s as a share of the period
 BATCH = 256  # time stamps per update
-RATE = 0.01  # Adam's first step size, which falls linearly to 0; for τ it is divided by the horizon, as an error of τ
-# shifts the phase at the horizon so many times as far
+RATE = 0.01  # Adam's first step size, falling linearly to 0; for τ over the horizon, up to which its error adds up
 
 
 def start(parameter, distance, s):
     """τ, s, r_on of students (N,) whose `parameter` is off by `distance` from teachers with shifts s (N,)."""
-    tau, r_on = torch.ones_like(s), torch.full_like(s, R_ON)
-    if parameter == "tau":
-        tau = tau * (1 + distance)
-    elif parameter == "s":
-        s = s + distance
-    else:
-        r_on = r_on * distance
-    return tau, s, r_on
+    tau = torch.full_like(s, 1 + distance if parameter == "tau" else 1)
+    r_on = torch.full_like(s, R_ON * distance if parameter == "r_on" else R_ON)
+    return tau, s + distance if parameter == "s" else s, r_on
 
 
 def recovered(parameter, student, s):
@@ -67,9 +61,7 @@ def learn(student, teacher, parameter, horizon, updates, generator):
         span = 100**done if horizon == "growing" else float(horizon)
         optimizer.param_groups[0]["lr"] = RATE * (1 - done) / (span if parameter == "tau" else 1)
         t = span * torch.rand(BATCH, dtype=torch.float64, generator=generator)
-        with torch.no_grad():
-            k = teacher(t)
-        loss = (student(t) - k).square().mean(dim=0).sum()  # a sum over units: each has its own gradient
+        loss = (student(t) - teacher(t)).square().mean(dim=0).sum()  # a sum over units: each has its own gradient
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -78,14 +70,12 @@ def learn(student, teacher, parameter, horizon, updates, generator):
 def recovery(parameter, horizon, leak, teachers, updates, seed):
     """Share of the teachers found again from each of the parameter's DISTANCES, a list."""
     generator = torch.Generator().manual_seed(seed)
-    distances = DISTANCES[parameter]
     s = torch.rand(teachers, dtype=torch.float64, generator=generator)
-    tau, first_s, r_on = map(torch.cat, zip(*(start(parameter, d, s) for d in distances), strict=True))
-    H = len(tau)
-    s = s.repeat(len(distances))
+    tau, first_s, r_on = map(torch.cat, zip(*(start(parameter, d, s) for d in DISTANCES[parameter]), strict=True))
+    H, s = len(tau), s.repeat(len(DISTANCES[parameter]))
     student = TimeGate(H, tau, first_s, r_on, leak, learn=[parameter])
-    learn(student, TimeGate(H, 1.0, s, R_ON), parameter, horizon, updates, generator)
-    return recovered(parameter, student, s).double().view(len(distances), teachers).mean(dim=1).tolist()
+    learn(student, TimeGate(H, 1.0, s, R_ON, learn=()), parameter, horizon, updates, generator)
+    return recovered(parameter, student, s).double().view(-1, teachers).mean(dim=1).tolist()
 
 
 def main(argv=None):
@@ -93,21 +83,19 @@ def main(argv=None):
     parser.add_argument("--teachers", type=whole_number(1, 10_000), default=32, help="each tried from every start")
     parser.add_argument("--updates", type=whole_number(1, 10**6), default=3_000, help="for each student")
     parser.add_argument("--seed", type=whole_number(0, 2**63 - 1), default=0, help="of teachers and time stamps")
-    parser.add_argument("--output_dir", default=str(ROOT / "results/part2"), help="folder for recovery.csv")
+    parser.add_argument("--output_dir", type=Path, default=ROOT / "results/part2", help="folder for recovery.csv")
     config = parser.parse_args(argv)
     torch.set_num_threads(1)
+    rows, cases = [], list(itertools.product(DISTANCES, HORIZONS, LEAKS))
     try:
-        folder = Path(config.output_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        rows = []
-        cases = list(itertools.product(DISTANCES, HORIZONS, LEAKS))
+        config.output_dir.mkdir(parents=True, exist_ok=True)
         with Progress(len(cases), unit="case") as progress:
             for parameter, horizon, leak in cases:
                 shares = recovery(parameter, horizon, leak, config.teachers, config.updates, config.seed)
                 for distance, share in zip(DISTANCES[parameter], shares, strict=True):
                     rows.append((parameter, horizon, f"{leak:g}", f"{distance:g}", f"{share:.4f}"))
                 progress.advance(f"{parameter}, {horizon} periods, leak {leak:g}")
-        write_table(folder / "recovery.csv", ("parameter", "horizon", "leak", "distance", "recovered"), rows)
+        write_table(config.output_dir / "recovery.csv", ("parameter", "horizon", "leak", "distance", "recovered"), rows)
     except (ValueError, OSError) as error:
         parser.error(error)
 
