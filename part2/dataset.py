@@ -48,10 +48,7 @@ class _Stream:
 
 
 class Palindromes(PalindromeDataset):
-    """Part 1's palindromes of T digits, one-hot: all but the last are read, the last is to be predicted.
-
-    Arguments, errors, and which palindromes are held out: as part 1's PalindromeDataset.
-    """
+    """Part 1's palindromes of T digits, one-hot, the last to be predicted; all else as part 1's PalindromeDataset."""
 
     input_dim, num_outputs, regression = 10, 10, False
     longest = property(lambda self: self.seq_length - 1)
@@ -141,8 +138,7 @@ class FrequencyDiscrimination(_Stream):
         t, lengths = self._times(start, duration)
         padding = np.arange(t.shape[1]) >= lengths[:, None]
         t[padding] = 0
-        x = np.sin(2 * math.pi * t / period[:, None] + phase[:, None])
-        x[padding] = 0
+        x = np.where(padding, 0, np.sin(2 * math.pi * t / period[:, None] + phase[:, None]))
         return tuple(map(torch.from_numpy, (x.astype(np.float32)[..., None], t, lengths, target)))
 
     def _periods(self, target):

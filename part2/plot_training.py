@@ -33,10 +33,7 @@ CHANCE = {"palindromes": 10, "frequencies": 50}  # %, by the first word of a pan
 
 
 def by_setting(path):
-    """{name without its seed: [run of each seed]}, a run being its settings, its result, "steps" and "accuracies".
-
-    `path` as in `read_runs`. Raises ValueError if there are no runs of part2/train.py, or OSError.
-    """
+    """{name without its seed: [settings, result, "steps" and "accuracies" of each]}. Raises ValueError or OSError."""
     metrics = read_metrics(path, {"step": int, "heldout_accuracy": float})
     runs = {}
     for name, run in read_runs(path).items():
@@ -96,8 +93,7 @@ def table(runs):
     for name, seeds in sorted(runs.items()):
         accuracy = [100 * run["accuracy"] for run in seeds]
         mean = f"{statistics.mean(accuracy):.2f}" + (f" ± {statistics.stdev(accuracy):.2f}" if len(seeds) > 1 else "")
-        reached = (steps_to(run, GOOD) for run in seeds)
-        updates = ", ".join("never" if math.isinf(steps) else f"{steps:,}" for steps in reached)
+        updates = ", ".join(f"{steps_to(run, GOOD):,}".replace("inf", "never") for run in seeds)
         seconds = statistics.median(run["cpu_seconds"] for run in seeds)
         each = ", ".join(str(run["seed"]) for run in seeds), ", ".join(f"{a:.2f}" for a in accuracy)
         rows.append((name, *each, mean, updates, f"{seconds:.0f}"))

@@ -7,8 +7,7 @@ from torch import nn
 
 PARAMETERS = ("tau", "s", "r_on")
 # The gate's range, kept by construction: wide enough for any use, narrow enough that no gradient overflows.
-TAU_LIMITS = (1e-9, 1e9)
-R_ON_LIMITS = (1e-6, 1 - 1e-6)
+TAU_LIMITS, R_ON_LIMITS = (1e-9, 1e9), (1e-6, 1 - 1e-6)
 
 
 def openness(t, tau, s, r_on, leak=0.0, dtype=None):
@@ -75,8 +74,7 @@ class TimeGate(nn.Module):
         self.shift = nn.Parameter(s / tau, requires_grad="s" in learn)
         self.logit_r_on = nn.Parameter(r_on.logit(), requires_grad="r_on" in learn)
         self.register_buffer("first_tau", tau)  # a constant, so that s stays when τ alone is learned
-        self.leak = leak
-        self.leak_in_eval = leak_in_eval
+        self.leak, self.leak_in_eval = leak, leak_in_eval
 
     @property
     def tau(self):

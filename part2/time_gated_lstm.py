@@ -56,8 +56,7 @@ class TimeGatedLSTM(LSTM):
                  step, so that no padding reaches its logits. (Time stamps of padding: any finite number.)
 
         With `return_states` also every state, (h, c), each (B, T, H); those of padding have no meaning. Raises
-        ValueError if x is not (B, T ≥ 1, D), t not (T,) or (B, T), or for a TimeGate not finite, or lengths not (B,)
-        from 1 to T.
+        ValueError for other shapes, other lengths, and, with a TimeGate, for time stamps that are not finite.
         """
         h, c = self.first_state(x, state)
         B, T, _ = x.shape

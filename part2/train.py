@@ -94,8 +94,7 @@ def build_model(config, task):
 
 def predict(model, x, t, lengths, config):
     """The network's outputs for a batch, (B, task.num_outputs)."""
-    device = next(model.parameters()).device
-    x = x.to(device)
+    x = x.to(model.W_gx.device)
     if gets_time(config):
         x = torch.cat([x, (t / TIME_UNIT)[..., None].to(x)], dim=2)
     return model(x, t=t, lengths=lengths)
@@ -110,9 +109,7 @@ def loss_and_right(outputs, target, regression):
 
 def gate_values(model):
     """τ, s and r_on of every unit now, {name: (H,)}; none for a plain LSTM."""
-    if isinstance(model.gate, AlwaysOpen):
-        return {}
-    return {name: getattr(model.gate, name).tolist() for name in PARAMETERS}
+    return {name: getattr(model.gate, name).tolist() for name in PARAMETERS if hasattr(model.gate, name)}
 
 
 @torch.no_grad()

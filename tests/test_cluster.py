@@ -167,21 +167,22 @@ def unbroken(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "options, command, number, steps_lost",
+    "command, number, steps_lost",
     [
-        ("", "sbatch --partition=high --nodes=2 --ntasks-per-node=2 --output=/dev/null --wrap=true", signal.SIGUSR1, 0),
-        ("", "scancel --signal=TERM {job}", signal.SIGTERM, 0),  # preempted so: to the ranks, not to the job's shell
-        ("--time=1 --signal=B:USR1@60", "true", signal.SIGUSR1, 0),  # the limit is near: SLURM looks every 30 s
-        ("", "scontrol requeue {job}", None, CHECKPOINT_EVERY),
-        ("", "scontrol update NodeName={node} State=DOWN Reason=test", None, CHECKPOINT_EVERY),
+        ("sbatch --partition=high --nodes=2 --ntasks-per-node=2 --output=/dev/null --wrap=true", signal.SIGUSR1, 0),
+        ("scancel --signal=TERM {job}", signal.SIGTERM, 0),  # preempted so: to the ranks, not to the job's shell
+        ("scontrol update JobId={job} TimeLimit=2", signal.SIGUSR1, 0),  # minutes; SLURM looks every 30 s
+        ("scontrol requeue {job}", None, CHECKPOINT_EVERY),
+        ("scontrol update NodeName={node} State=DOWN Reason=test", None, CHECKPOINT_EVERY),
     ],
 )
-def test_an_interrupted_job_goes_on(cluster, tmp_path, unbroken, options, command, number, steps_lost):
-    job, folder = train(cluster, tmp_path, DROPOUT, options.split()), tmp_path / "run"
+def test_an_interrupted_job_goes_on(cluster, tmp_path, unbroken, command, number, steps_lost):
+    job, folder = train(cluster, tmp_path, DROPOUT), tmp_path / "run"
     pid = hold(folder)
     cluster.run(*command.format(job=job.number, node=job.fact("NodeList")).split())
     if number:  # on its way through SLURM; SLURM itself may let the process run on
         wait_until(lambda: not is_held(pid, without=number))
+        cluster.run("scontrol", "update", f"JobId={job.number}", "TimeLimit=60", check=False)  # or it is warned again
     os.kill(pid, signal.SIGCONT)
     wait_until(lambda: not Path(f"/proc/{pid}").exists())
     last = int(rows(folder)[-1]["step"])
@@ -203,7 +204,6 @@ def test_ranks_stop_at_the_same_step_and_a_resume_may_have_another_number(cluste
     assert job.ended() == "FAILED" and job.fact("ExitCode") == "85:0" and "back to the queue" in job.log, job.log
     saved = checkpoint(folder)
     assert 100 <= saved["step"] < STEPS and saved["state"][0].shape == (2, 8, 16)  # of all rows
-
     train_here("part3/train.py", *flags, "--output_dir", alone)
     train_here("part3/train.py", *flags, "--output_dir", folder, "--resume")
     assert [row["step"] for row in rows(folder)] == [row["step"] for row in rows(alone)]

@@ -1,4 +1,4 @@
-"""part1/experiments/gates.py and reservoir.py: variants are what they are called; the scripts run from end to end."""
+"""part1/experiments: gates.py and reservoir.py; the scripts that write tables and draw them, from end to end."""
 
 import pytest
 import torch
@@ -53,40 +53,53 @@ def test_a_forget_bias_changes_b_f_alone():
 
 
 def test_the_gates_over_time_are_those_of_the_forward_pass():
-    model = LSTM(10, 6, 10).double()
-    x = torch.rand(2, 7, 10).double()
-    over_time = run_gates(model, x)
-    _, (h, c) = model(x, return_states=True)
-    g, i, f, o = (over_time[name] for name in "gifo")
+    model, x = LSTM(10, 6, 10).double(), torch.rand(2, 7, 10).double()
+    g, i, f, o, c = run_gates(model, x).values()
+    _, (h, c_forward) = model(x, return_states=True)
     before = torch.cat([torch.zeros(2, 1, 6), c[:, :-1]], dim=1)
-    torch.testing.assert_close(over_time["c"], c)
+    torch.testing.assert_close(c, c_forward)
     torch.testing.assert_close(g * i + before * f, c)
     torch.testing.assert_close(o * c.tanh(), h)
 
 
 def test_the_share_explained_is_one_where_the_class_fixes_the_value_and_nought_where_it_says_nothing():
-    classes = torch.tensor([0, 0, 1, 1])
     values = torch.tensor([[1.0, 1.0, 2.0], [1.0, 3.0, 2.0], [5.0, 1.0, 2.0], [5.0, 3.0, 2.0]]).double()
-    assert share_explained(values, classes).tolist() == pytest.approx([1, 0, 0])
+    assert share_explained(values, torch.tensor([0, 0, 1, 1])).tolist() == pytest.approx([1, 0, 0])
 
 
-def test_ablation_and_its_figures(tmp_path):
-    tiny = ("--seeds", 1, "--bias_seeds", 1, "--updates", 2, "--bias_updates", 2, "--num_hidden", 4)
-    lengths = ("--input_length", 3, "--bias_length", 3, 4)
-    status, _, err = run("part1/experiments/gates.py", *tiny, *lengths, "--output_dir", tmp_path)
+TINY = {
+    "gates": "--seeds 1 --bias_seeds 1 --updates 2 --bias_updates 2 --input_length 3 --bias_length 3 4",
+    "gradient_flow": "--input_length 12 --short_length 4 --updates 2 --seeds 1",
+    "curriculum_rules": "--input_length 12 --seeds 2 --train_steps 60",
+    "optimizers": "--input_length 3 --train_steps 3 --seeds 1",
+}
+ROWS = {  # 6 of the biases: none at 4 digits, as none solves 3
+    "gates": {"gates_ablation": len(VARIANTS), "gates_forget_bias": 6, "gates_activations": 3 * 128},
+    "gradient_flow": {"gradient_flow": 12 * 16, "gradient_flow_runs": 16, "gradient_flow_singular_values": 9 * 6},
+    "curriculum_rules": {"curriculum_rules": 2 * 4, "curriculum_states": 2 * 10 * 20},
+    "optimizers": {"optimizers": 4 * 9, "optimizer_paths": 11 * 61},
+}
+DRAWN = {  # lines of the printed table, figures
+    "gates": (2 + len(VARIANTS), {"gates_ablation.png", "gates_forget_bias.png", "gates_activations.png"}),
+    "gradient_flow": (2 + 16, {"gradient_flow.png", "gradient_flow_singular_values.png"}),
+    "curriculum_rules": (2 + 4, {"curriculum.png"}),
+    "optimizers": (2 + 2 + 4, {"optimizers.png", "optimizer_paths.png"}),
+}
+
+
+@pytest.mark.parametrize("script", TINY)
+def test_tables_and_their_figures(tmp_path, script):
+    status, _, err = run(f"part1/experiments/{script}.py", *TINY[script].split(), "--output_dir", tmp_path)
     assert status == 0, err
-    variants, biases = (read_records(tmp_path / f"gates_{name}.csv") for name in ("ablation", "forget_bias"))
-    assert [row["variant"] for row in variants] == list(VARIANTS)
-    assert {row["input_length"] for row in biases} == {3}, "no longer one after what is not solved"
-    status, out, err = run("part1/experiments/plot_gates.py", "--csv_dir", tmp_path, "--output_dir", tmp_path)
+    assert {path.stem: len(read_records(path)) for path in tmp_path.iterdir()} == ROWS[script]
+    folders = ("--csv_dir", tmp_path, "--output_dir", tmp_path / "new")
+    status, out, err = run(f"part1/experiments/plot_{script}.py", *folders)
     assert status == 0, err
-    assert len(out.splitlines()) == 2 + len(VARIANTS)
-    for name in ("ablation", "forget_bias", "activations"):
-        assert (tmp_path / f"gates_{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert (len(out.splitlines()), {path.name for path in (tmp_path / "new").iterdir()}) == DRAWN[script]
 
 
 def test_the_reservoir_and_the_counts(tmp_path):
-    args = ("--input_length", 2, 8, "--seeds", 1, "--num_hidden", 32, "--palindromes", 1000, "--output_dir", tmp_path)
+    args = ("--input_length", 2, 8, "--seeds", 1, "--output_dir", tmp_path)
     status, out, err = run("part1/experiments/reservoir.py", *args)
     assert status == 0, err
     rows = read_records(tmp_path / "reservoir.csv")
@@ -98,13 +111,17 @@ def test_the_reservoir_and_the_counts(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "args, named",
+    "script, flag, value, named",
     [
-        (("part1/experiments/gates.py", "--seeds", "0"), "--seeds"),
-        (("part1/experiments/reservoir.py", "--output_dir", "/dev/null/x"), "/dev/null/x"),
-        (("part1/experiments/plot_gates.py", "--csv_dir", "/nowhere"), "/nowhere"),
+        ("gates", "--seeds", 0, "--seeds"),
+        ("reservoir", "--output_dir", "/dev/null/x", "/dev/null/x"),
+        ("plot_gates", "--csv_dir", "/nowhere", "/nowhere"),
+        *((f"plot_{script}", "--csv_dir", None, next(iter(ROWS[script])) + ".csv") for script in ROWS),
     ],
 )
-def test_bad_input_costs_one_line(args, named):
-    status, out, err = run(*args)
-    assert (status, out, err.count("\n")) == (2, "", 1) and named in err
+def test_bad_input_costs_one_line(tmp_path, script, flag, value, named):
+    if value is None:  # a table of something else
+        (tmp_path / named).write_text("a,b\n1,2\n")
+    args = ("--output_dir", tmp_path / "new", flag, tmp_path if value is None else value)
+    status, out, err = run(f"part1/experiments/{script}.py", *args)
+    assert (status, out, err.count("\n")) == (2, "", 1) and named in err and not (tmp_path / "new").exists()

@@ -6,22 +6,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from common.files import read_records
-from part1.experiments.gradient_flow import (
-    CELLS,
-    bptt,
-    build_model,
-    cell_gradient_norms,
-    jacobian_singular_values,
-    norm,
-    train_model,
-)
+from part1.experiments import gradient_flow
+from part1.experiments.gradient_flow import bptt, jacobian_singular_values
 from part1.experiments.plot_gradient_flow import singular_figure
 from part1.lstm import LSTM
 from part1.vanilla_rnn import VanillaRNN
-from tests.scripts import run
 
 B, T, D, H, K = 3, 9, 4, 5, 6
+X = torch.randn(B, T, D, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+TARGET = torch.tensor([0, 5, 2])
 
 
 @pytest.fixture
@@ -33,43 +26,27 @@ def rnn():
     return model
 
 
-@pytest.fixture
-def batch():
-    generator = torch.Generator().manual_seed(1)
-    return torch.randn(B, T, D, dtype=torch.float64, generator=generator), torch.tensor([0, 5, 2])
-
-
-def test_the_formulas_of_question_1_1_equal_autograd(rnn, batch):
-    x, target = batch
-    gradients, _, _ = bptt(rnn, x, target)
-    F.cross_entropy(rnn(x), target).backward()
+def test_the_formulas_of_question_1_1_equal_autograd(rnn):
+    gradients, norms, terms = bptt(rnn, X, TARGET)
+    F.cross_entropy(rnn(X), TARGET).backward()
     assert gradients.keys() == dict(rnn.named_parameters()).keys()
     for name, p in rnn.named_parameters():
         assert p.grad.norm() > 1e-3
         torch.testing.assert_close(gradients[name], p.grad, rtol=0, atol=1e-10, msg=lambda m, n=name: f"{n}: {m}")
 
-
-def test_the_gradient_at_a_step_is_that_of_the_state_given_there(rnn, batch):
-    x, target = batch
-    _, norms, _ = bptt(rnn, x, target)
-    for t in (1, 4, T - 1):
-        _, h = rnn(x[:, :t], return_states=True)
+    for t in (1, 4, T - 1):  # the gradient at a step is that of the state given there
+        _, h = rnn(X[:, :t], return_states=True)
         h_t = h[:, -1].detach().requires_grad_()
-        F.cross_entropy(rnn(x[:, t:], h_t), target).backward()
+        F.cross_entropy(rnn(X[:, t:], h_t), TARGET).backward()
         torch.testing.assert_close(norms[t - 1], h_t.grad.norm(dim=1), rtol=1e-10, atol=0)
 
-
-def test_a_term_is_what_the_weights_used_at_its_step_get(rnn, batch):
-    x, target = batch
-    gradients, _, terms = bptt(rnn, x, target)
-    W = [rnn.W_hh.detach().clone().requires_grad_() for _ in range(T)]  # the same numbers, apart for each step
-    h = x.new_zeros(B, H)
+    W = [rnn.W_hh.detach().clone().requires_grad_() for _ in range(T)]  # a term is what the weights of its step get
+    h = X.new_zeros(B, H)
     for t in range(T):
-        h = (x[:, t] @ rnn.W_hx.T + h @ W[t].T + rnn.b_h).tanh()
-    F.cross_entropy(h @ rnn.W_ph.T + rnn.b_p, target).backward()
+        h = (X[:, t] @ rnn.W_hx.T + h @ W[t].T + rnn.b_h).tanh()
+    F.cross_entropy(h @ rnn.W_ph.T + rnn.b_p, TARGET).backward()
     assert terms[0] == 0  # h_0 = 0
     torch.testing.assert_close(terms, torch.stack([W_t.grad.norm() for W_t in W]), rtol=1e-10, atol=1e-15)
-    torch.testing.assert_close(sum(W_t.grad for W_t in W), gradients["W_hh"], rtol=0, atol=1e-10)
 
 
 def test_the_gradient_of_the_cell_is_that_of_a_forget_gate_alone():
@@ -79,7 +56,7 @@ def test_the_gradient_of_the_cell_is_that_of_a_forget_gate_alone():
             p.zero_()
         model.b_f.fill_(2.0)  # c_t = σ(2) c_{t-1}, and h_{t-1} reaches nothing
         model.W_ph.normal_()
-    norms = cell_gradient_norms(model, torch.randn(B, T, D, dtype=torch.float64), torch.tensor([0, 5, 2]))
+    norms = gradient_flow.cell_gradient_norms(model, X, TARGET)
     assert norms.shape == (T, B) and (norms > 0).all()
     f = torch.tensor(2.0, dtype=torch.float64).sigmoid()
     torch.testing.assert_close(norms[:-1] / norms[1:], f.expand(T - 1, B), rtol=1e-10, atol=0)
@@ -87,20 +64,19 @@ def test_the_gradient_of_the_cell_is_that_of_a_forget_gate_alone():
 
 def test_a_norm_does_not_underflow():
     v = torch.tensor([[3e-200, 4e-200], [0, 0], [3, 4]], dtype=torch.float64)
-    torch.testing.assert_close(norm(v), torch.tensor([5e-200, 0, 5], dtype=torch.float64))
+    torch.testing.assert_close(gradient_flow.norm(v), torch.tensor([5e-200, 0, 5], dtype=torch.float64))
 
 
 @pytest.mark.parametrize("saturated", [0, 1, 5])
-def test_singular_values_of_near_steps_are_those_of_autograds_jacobian(rnn, batch, saturated):
+def test_singular_values_of_near_steps_are_those_of_autograds_jacobian(rnn, saturated):
     """A unit at tanh(100) = 1 takes a direction away: a value of 0, which torch finds only up to rounding."""
     rnn.b_h.data[:saturated] = 100
-    x = batch[0][0]
-    for distance, values in jacobian_singular_values(rnn, x, [1, 2, 5]):
-        _, h = rnn(x[None, :-distance], return_states=True)
+    left = H - saturated
+    for distance, values in jacobian_singular_values(rnn, X[0], [1, 2, 5]):
+        _, h = rnn(X[:1, :-distance], return_states=True)
         J = torch.autograd.functional.jacobian(
-            lambda h_t, d=distance: rnn(x[None, -d:], h_t[None], return_states=True)[1][0, -1], h[0, -1].detach()
+            lambda h_t, d=distance: rnn(X[:1, -d:], h_t[None], return_states=True)[1][0, -1], h[0, -1].detach()
         )
-        left = H - saturated
         torch.testing.assert_close(10 ** values[:left], torch.linalg.svdvals(J)[:left], rtol=1e-8, atol=0)
         assert (values[left:] == -math.inf).all()
 
@@ -108,10 +84,9 @@ def test_singular_values_of_near_steps_are_those_of_autograds_jacobian(rnn, batc
 def test_singular_values_stay_exact_over_hundreds_of_decades_and_beside_units_that_saturate_on_the_way():
     """Where W_hh is diagonal the values are each unit's own product of w (1 - h²)."""
     model, steps = VanillaRNN(D, H, K).double(), 90
-    torch.manual_seed(0)
     w = torch.tensor([3.0, 1.1, 0.3, 1e-2, 1e-4], dtype=torch.float64)
-    model.W_hh.data = w.diag()
-    model.W_hx.data = torch.eye(H, D, dtype=torch.float64)
+    model.W_hh.data, model.W_hx.data = w.diag(), torch.eye(H, D, dtype=torch.float64)
+    torch.manual_seed(0)
     x = torch.randn(steps + 1, D, dtype=torch.float64)
     x[30, 1] = x[50, 3] = 100
     _, h = model(x[None], return_states=True)
@@ -144,34 +119,8 @@ def test_the_figure_of_singular_values_leaves_out_those_that_are_zero():
 
 
 def test_of_the_latch_only_the_readout_is_trained():
-    model = build_model("RNN, latch", 6, 16, seed=0)
+    model = gradient_flow.build_model("RNN, latch", 6, seed=0)
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    assert train_model(model, "RNN, latch", 6, seed=0, updates=3) == 3
+    assert gradient_flow.train_model(model, "RNN, latch", 6, seed=0, updates=3) == 3
     moved = {name for name, p in model.named_parameters() if not torch.equal(p, before[name])}
     assert moved == {"W_ph", "b_p"}
-
-
-def test_the_tables_and_their_figures(tmp_path):
-    sizes = ("--input_length", 12, "--short_length", 4, "--updates", 2, "--num_hidden", 6, "--seeds", 1)
-    status, _, err = run("part1/experiments/gradient_flow.py", *sizes, "--output_dir", tmp_path)
-    assert status == 0, err
-    models = 2 * len(CELLS) + 2
-    for name, rows in (("", 12 * models), ("_runs", models), ("_singular_values", (2 * 4 + 1) * 6)):
-        assert len(read_records(tmp_path / f"gradient_flow{name}.csv")) == rows, name
-    args = ("--csv_dir", tmp_path, "--output_dir", tmp_path / "new")
-    status, out, err = run("part1/experiments/plot_gradient_flow.py", *args)
-    assert status == 0, err
-    assert "RNN, default" in out and "LSTM, chrono" in out
-    for name in ("gradient_flow.png", "gradient_flow_singular_values.png"):
-        assert (tmp_path / "new" / name).read_bytes().startswith(b"\x89PNG")
-
-
-def test_bad_input_costs_one_line(tmp_path):
-    args = ("--short_length", 101, "--output_dir", tmp_path / "new")
-    status, out, err = run("part1/experiments/gradient_flow.py", *args)
-    assert (status, out, err.count("\n")) == (2, "", 1) and "--short_length 101" in err and "100" in err
-    (tmp_path / "gradient_flow.csv").write_text("cell,trained,seed,t,norm,ratio,term\n")
-    args = ("--csv_dir", tmp_path, "--output_dir", tmp_path / "new")
-    status, out, err = run("part1/experiments/plot_gradient_flow.py", *args)
-    assert (status, out, err.count("\n")) == (2, "", 1) and "gradient_flow.csv" in err
-    assert not (tmp_path / "new").exists()

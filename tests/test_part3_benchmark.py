@@ -62,9 +62,3 @@ def test_the_script_prints_and_writes_the_medians_of_both_states(tmp_path, monke
     ratios = "step_over_bare", "batch_over_step", "course_batch_over_step", "draw_speedup_over_plain_b64.h8"
     for key in ("step_ms", *ratios, "draw_per_second.h8.b64", "draw_speedup.h8.b1", "draw_speedup.h8.b64"):
         assert medians[key] > 0 and medians[f"{key}.kept"] > 0 and key in out
-
-
-@pytest.mark.parametrize("flags", [["--rounds", "1"], ["--json", "/no/such/x.json"], ["--txt_file", "/no/such"]])
-def test_bad_input_is_one_line(capsys, flags):
-    status, out, err = call(benchmark.main, *flags, capsys=capsys)
-    assert (status, out, err.count("\n")) == (2, "", 1) and flags[1] in err

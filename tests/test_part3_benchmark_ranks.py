@@ -2,12 +2,9 @@
 
 import json
 
-import pytest
-
-from part3 import benchmark_ranks
 from part3.dataset import TextDataset
 from part3.model import TextGenerationModel
-from tests.scripts import ROOT, call, run
+from tests.scripts import ROOT, run
 
 
 def test_the_script_prints_and_writes_the_medians(tmp_path):
@@ -20,9 +17,3 @@ def test_the_script_prints_and_writes_the_medians(tmp_path):
     vocab_size = TextDataset(ROOT / "assets/book.txt", 30).vocab_size
     numbers = sum(parameter.numel() for parameter in TextGenerationModel(vocab_size, 8).parameters())
     assert medians["bytes_per_step"] == 4 * numbers + 24  # float32; two whole numbers, and the loss in float64
-
-
-@pytest.mark.parametrize("flags", [["--ranks", "1"], ["--batch_size", "7"], ["--json", "/no/such/x.json"]])
-def test_bad_input_is_one_line(capsys, flags):
-    status, out, err = call(benchmark_ranks.main, *flags, capsys=capsys)
-    assert (status, out, err.count("\n")) == (2, "", 1) and flags[1] in err

@@ -61,20 +61,6 @@ def test_it_writes_as_it_goes_and_ctrl_c_ends_it_quietly(run_of):
     assert process.wait(timeout=60) == 130 and process.stderr.read() == ""
 
 
-def test_without_a_checkpoint_named_it_writes_from_the_book(capsys):
-    status, out, err = call(generate.main, "--prompt", "Sleeping beauty is ", "--length", 20, capsys=capsys)
-    assert (status, err) == (0, "") and out.startswith("Sleeping beauty is ") and len(out) == 19 + 20 + 1
-
-
 def test_a_terminal_that_cannot_show_a_character_gets_its_number(run_of):
     environment, flags = {**os.environ, "PYTHONIOENCODING": "ascii"}, ["--checkpoint", run_of("é"), "--length", 2]
     assert run("part3/generate.py", *flags, env=environment, fresh=True) == (0, r"\xe9" * 3 + "\n", "")
-
-
-BAD = "--temperature -1", "--temperature nan", "--top_p 0", "--top_p 1.1", "--length 0", "--checkpoint /no/such.pt"
-
-
-@pytest.mark.parametrize("flag, value", [*map(str.split, BAD), ("--prompt", "")])
-def test_bad_input_costs_one_line(written, flag, value):
-    status, out, err = written(flag, value)
-    assert (status, out, err.count("\n")) == (2, "", 1) and (value or "prompt is empty") in err

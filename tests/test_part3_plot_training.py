@@ -5,6 +5,7 @@ import math
 
 import pytest
 
+from common.files import write_table
 from common.run_folder import collect_runs
 from part3 import plot_training
 from part3.train import COLUMNS
@@ -16,52 +17,47 @@ HEADER = ",".join(COLUMNS) + "\n"
 @pytest.fixture
 def runs(tmp_path):
     """A folder of two seeds of one run, and of another run that has not ended."""
+    result = {"steps": 30, "best_step": 20, "heldout_loss": 1.5, "heldout_loss_blocks": 1.6, "cpu_seconds": 9.4}
     for name, losses in (("a_seed0", (2.0, 1.5, 1.75)), ("a_seed1", (2.0, 1.25)), ("b", (2.5, 2.0))):
         folder = tmp_path / "runs" / name
         folder.mkdir(parents=True)
         rows = [(10 * n, loss + 0.1, loss, loss / math.log(2), 0.1, 6 * n, 7 * n) for n, loss in enumerate(losses, 1)]
-        (folder / "metrics.csv").write_text(HEADER + "".join(",".join(map(str, row)) + "\n" for row in rows))
+        write_table(folder / "metrics.csv", COLUMNS, rows)
         (folder / "config.json").write_text(json.dumps({"command": ["part3/train.py"]}))
         if name != "b":
-            result = {"steps": 30, "best_step": 20, "heldout_loss": 1.5, "heldout_loss_blocks": 1.6, "cpu_seconds": 9.4}
             (folder / "result.json").write_text(json.dumps(result))
     return tmp_path / "runs"
 
 
 def test_seeds_are_gathered(runs):
-    curves = plot_training.read_curves([runs / "b", runs])
-    assert {name: [run["run"] for run in seeds] for name, seeds in curves.items()} == {
-        "a": ["a_seed0", "a_seed1"],
-        "b": ["b"],
-    }
+    curves = plot_training.read_curves([runs / "b", runs], [""])
+    names = {name: [run["run"] for run in seeds] for name, seeds in curves.items()}
+    assert names == {"a": ["a_seed0", "a_seed1"], "b": ["b"]}
     across = list(plot_training.across_seeds(curves["a"], "heldout_loss"))
     assert across == [(10, 0.1, 2.0, 2.0, 2.0), (20, 0.2, 1.25, 1.375, 1.5)]
 
 
 def test_the_script_draws_and_prints_run_folders_and_tables_alike(runs, tmp_path, capsys):
-    picture = tmp_path / "picture.png"
-    flags = ["--output", picture, "--reference", "1.9=chance"]
+    def names(out):
+        return [line.split("|")[1].strip() for line in out.splitlines()[2:]]
+
+    flags = ["--output", tmp_path / "picture.png", "--reference", "1.9=chance"]
     status, out, err = run("part3/plot_training.py", *runs.iterdir(), *flags)
-    assert status == 0, err
-    assert picture.read_bytes().startswith(b"\x89PNG")
-    assert [line.split("|")[1].strip() for line in out.splitlines()[2:]] == ["a_seed0", "a_seed1", "a, mean"]
-    assert "| 1.5000 | 2.164 | 1.6000 | 9 |" in out
+    assert status == 0 and (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG"), err
+    assert names(out) == ["a_seed0", "a_seed1", "a, mean"] and "| 1.5000 | 2.164 | 1.6000 | 9 |" in out
     (tmp_path / "tables").mkdir()
     collect_runs(runs, tmp_path / "tables")
     assert call(plot_training.main, tmp_path / "tables", *flags, capsys=capsys) == (0, out, "")
     _, out, _ = call(plot_training.main, tmp_path / "tables", *flags, "--name", "c", "a_seed1", capsys=capsys)
-    assert [line.split("|")[1].strip() for line in out.splitlines()[2:]] == ["a_seed1"]
+    assert names(out) == ["a_seed1"]
 
 
-OTHER_PARTS = (
-    "step,train_loss,heldout_loss,heldout_accuracy,grad_norm,cpu_seconds,wall_seconds\n50,2.3,2.2,0.1,0.5,1,1\n"
-)
+OTHER_PARTS = "step,train_loss,heldout_loss,heldout_accuracy,grad_norm,cpu_seconds,wall_seconds\n50,2,2,0.1,0.5,1,1\n"
+CUT, NAN = HEADER + "10,2.1,2.0,2.9,0.1,6,7\n20,1.6\n", HEADER + "10,2.1,nan,nan,0.1,6,7\n"
 
 
 @pytest.mark.parametrize("run", ["a_seed0", "b"])
-@pytest.mark.parametrize(
-    "metrics", [OTHER_PARTS, HEADER + "10,2.1,2.0,2.9,0.1,6,7\n20,1.6\n", HEADER + "10,2.1,nan,nan,0.1,6,7\n", HEADER]
-)
+@pytest.mark.parametrize("metrics", [OTHER_PARTS, CUT, NAN, HEADER])
 def test_what_is_no_whole_table_of_part_3_is_refused(runs, tmp_path, capsys, run, metrics):
     (runs / run / "metrics.csv").write_text(metrics)
     status, out, err = call(plot_training.main, runs / run, "--output", tmp_path / "x.png", capsys=capsys)
@@ -69,19 +65,16 @@ def test_what_is_no_whole_table_of_part_3_is_refused(runs, tmp_path, capsys, run
     assert not (tmp_path / "x.png").exists()
 
 
-@pytest.mark.parametrize(
-    "flags, named",
-    [
-        (["/no/such", "--output", "x.png"], "/no/such"),
-        (["RUN", "--output", "x.gif"], "x.gif"),
-        (["RUN", "--output", "/no/such/x.png"], "/no/such"),
-        (["RUN", "--output", "x.png", "--reference", "low"], "low"),
-        (["RUN", "--output", "x.png", "--name", "book", "grimm"], "book or grimm"),
-        (["OTHER", "--output", "x.png"], "results of part3/train.py"),
-    ],
-)
-def test_bad_input_is_one_line(runs, capsys, flags, named):
+BAD = {
+    **{"none --output x.png": "none", "a_seed0 --output x.gif": "x.gif", "a_seed0 --output /no/such/x.png": "/no/such"},
+    **{"a_seed0 --output x.png --reference low": "low", "a_seed1 --output x.png": "results of part3/train.py"},
+    "a_seed0 --output x.png --name book grimm": "book or grimm",
+}
+
+
+@pytest.mark.parametrize("words", BAD)
+def test_bad_input_is_one_line(runs, capsys, words):
     (runs / "a_seed1/result.json").write_text('{"accuracy": 1.0, "steps": 50, "cpu_seconds": 1}')
-    places = {"RUN": runs / "a_seed0", "OTHER": runs / "a_seed1"}
-    status, out, err = call(plot_training.main, *(places.get(flag, flag) for flag in flags), capsys=capsys)
-    assert (status, out, err.count("\n")) == (2, "", 1) and named in err
+    folder, *flags = words.split()
+    status, out, err = call(plot_training.main, runs / folder, *flags, capsys=capsys)
+    assert (status, out, err.count("\n")) == (2, "", 1) and BAD[words] in err

@@ -1,6 +1,5 @@
 """part3/ranks.py without a cluster: who a process is, and what ranks on this machine tell each other."""
 
-import csv
 import json
 import os
 import socket
@@ -8,34 +7,24 @@ import socket
 import pytest
 import torch
 
+from common.files import read_records
+from part3 import train
 from part3.ranks import Ranks
-from tests.scripts import ROOT, run, start
+from tests.scripts import call, start
 
 SRUN = {"SLURM_PROCID": "2", "SLURM_STEP_NUM_TASKS": "6", "SLURM_LOCALID": "1"}
 TORCHRUN = {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "0"}
 
 
-@pytest.mark.parametrize(
-    "environment, place",
-    [
-        ({}, (0, 1, 0)),
-        (SRUN, (2, 6, 1)),
-        (TORCHRUN, (3, 4, 0)),
-        ({**SRUN, **TORCHRUN}, (3, 4, 0)),  # torchrun inside srun
-        ({"SLURM_PROCID": "0", "SLURM_NTASKS": "4", "SLURM_LOCALID": "0"}, (0, 1, 0)),  # sbatch without srun
-    ],
-)
-def test_the_environment_says_which_rank_this_is(environment, place):
-    ranks = Ranks(environment)
-    assert (ranks.rank, ranks.size, ranks.local_rank) == place
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"RANK": "4"}, {"RANK": "-1"}, {"RANK": ""}, {"LOCAL_RANK": "x"}, {"WORLD_SIZE": "0"}]
-)
-def test_a_contradiction_is_named(wrong):
-    with pytest.raises(ValueError, match=r"does not say which rank this is: RANK=.*WORLD_SIZE="):
-        Ranks({**TORCHRUN, **wrong})
+def test_the_environment_says_which_rank_this_is():
+    sbatch_alone = {"SLURM_PROCID": "0", "SLURM_NTASKS": "4", "SLURM_LOCALID": "0"}
+    torchrun_inside_srun = {**SRUN, **TORCHRUN}
+    found = map(Ranks, ({}, sbatch_alone, SRUN, TORCHRUN, torchrun_inside_srun))
+    places = [(ranks.rank, ranks.size, ranks.local_rank) for ranks in found]
+    assert places == [(0, 1, 0), (0, 1, 0), (2, 6, 1), (3, 4, 0), (3, 4, 0)]
+    for wrong in ({"RANK": "4"}, {"RANK": "-1"}, {"RANK": ""}, {"LOCAL_RANK": "x"}, {"WORLD_SIZE": "0"}):
+        with pytest.raises(ValueError, match=r"does not say which rank this is: RANK=.*WORLD_SIZE="):
+            Ranks({**TORCHRUN, **wrong})
     with pytest.raises(ValueError, match="RANK=None"):
         Ranks({"WORLD_SIZE": "2"})
 
@@ -64,74 +53,58 @@ def test_the_shards_make_up_the_batch():
     assert alone.broadcast("x") == "x" and alone.wrap(batch) is batch and alone.run(lambda: "y") == "y"
 
 
-def ranks_here(size, *flags, script="part3/train.py"):
-    """The ranks of a script that start here as torchrun would start them: [(exit status, output, errors)]."""
+def ranks_here(size, *flags):
+    """The ranks of a training that start here as torchrun would start them: [(exit status, output, errors)]."""
     with socket.socket() as probe:
         probe.bind(("", 0))
         where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(probe.getsockname()[1]), "OMP_NUM_THREADS": "1"}
     started = []
     for rank in range(size):
         place = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size)}
-        started.append(start(script, *flags, env={**os.environ, **where, **place}))
+        started.append(start("part3/train.py", *flags, env={**os.environ, **where, **place}))
     ended = [process.communicate(timeout=120) for process in started]
     return [(process.returncode, *texts) for process, texts in zip(started, ended, strict=True)]
 
 
-SMALL = ["--seq_length", 5, "--lstm_num_hidden", 7, "--embedding_dim", 3, "--eval_every", 2, "--patience", 2]
-
-
 @pytest.fixture
-def book(tmp_path):
+def flags(tmp_path):
+    """Flags of a small training into tmp_path/run, 6 windows an update."""
     (tmp_path / "book.txt").write_text("the cat sat on the mat and the rat sat on the hat. " * 40)
-    return tmp_path / "book.txt"
+    small = ["--seq_length", 5, "--lstm_num_hidden", 7, "--embedding_dim", 3, "--eval_every", 1, "--patience", 2]
+    return ["--txt_file", tmp_path / "book.txt", *small, "--batch_size", 6, "--output_dir", tmp_path / "run"]
 
 
-def test_rank_0_decides_on_the_end_and_writes_and_prints_alone(tmp_path, book):
-    flags = ["--txt_file", book, *SMALL, "--batch_size", 6, "--learning_rate", 1e-9, "--output_dir", tmp_path / "run"]
-    first, second, third = ranks_here(3, *flags)
-    assert (first[0], second[0], third[0]) == (0, 0, 0), first[2] + second[2] + third[2]
-    assert "held-out loss" in first[1] and second[1] == third[1] == ""
+def test_rank_0_decides_on_the_end_and_writes_and_prints_alone(tmp_path, flags):
+    first, second = ranks_here(2, *flags, "--learning_rate", 1e-9)
+    assert first[0] == 0 and "held-out loss" in first[1] and second == (0, "", ""), first[2]
     result = json.loads((tmp_path / "run/result.json").read_text())
     assert result["ended_by"] == "patience" and result["steps"] < 50
+    first, second = ranks_here(2, *flags)  # into the same folder
+    assert first[0] == 2 and "holds a run" in first[2]
+    assert second[0] == 1 and "another rank has ended" in second[2] and "Traceback" not in first[2] + second[2]
 
 
-def test_ranks_refuse_bad_input_before_anything_is_written(tmp_path, book):
-    flags = ["--txt_file", book, *SMALL, "--output_dir", tmp_path / "run"]
-    environment = {**os.environ, **TORCHRUN}
-    status, out, err = run("part3/train.py", *flags, "--batch_size", 6, env=environment)
-    assert (status, out, err.count("\n")) == (2, "", 1) and "--batch_size 6 cannot be divided among 4 ranks" in err
-    status, out, err = run("part3/train.py", *flags, env={**environment, "RANK": "7"})
-    assert (status, out, err.count("\n")) == (2, "", 1) and "RANK=7" in err
-    assert not (tmp_path / "run").exists()
+@pytest.mark.parametrize("rank, named", [("0", "--batch_size 6 cannot be divided among 4 ranks"), ("7", "RANK=7")])
+def test_ranks_refuse_bad_input_before_anything_is_written(tmp_path, flags, capsys, monkeypatch, rank, named):
+    for name, value in {**TORCHRUN, "RANK": rank}.items():
+        monkeypatch.setenv(name, value)
+    status, out, err = call(train.main, *flags, capsys=capsys)
+    assert (status, out, err.count("\n")) == (2, "", 1) and named in err and not (tmp_path / "run").exists()
 
 
-DIVERGING = """
-import sys
-sys.path.insert(0, {root!r})
-from part3 import train
-train.learning_rate_at = lambda step, config: 0.02 if step < 3 else 1e37
-train.run_script(train.main)
-"""
+def test_an_update_that_ruins_the_weights_ends_all_ranks_alike(tmp_path, flags):
+    first, second = ranks_here(2, *flags, "--learning_rate", 1e37)
+    assert first[0] == 3 and first[2].splitlines()[-1].startswith("step 1: loss ") and second == (3, "", ""), first[2]
+    assert (tmp_path / "run/metrics.csv").read_text().count("\n") == 1, "its header alone"
 
 
-def test_an_update_that_ruins_the_weights_ends_all_ranks_alike(tmp_path, book):
-    script = tmp_path / "diverging.py"
-    script.write_text(DIVERGING.format(root=str(ROOT)))
-    flags = ["--txt_file", book, *SMALL, "--eval_every", 1, "--batch_size", 6, "--output_dir", tmp_path / "run"]
-    first, second = ranks_here(2, *flags, script=script)
-    assert first[0] == 3 and first[2].splitlines()[-1].startswith("step 4: loss "), first[2]
-    assert second == (3, "", "")
-    assert (tmp_path / "run/metrics.csv").read_text().splitlines()[-1].startswith("3,")
-
-
-def test_two_ranks_have_the_losses_of_one_process_and_a_resume_may_have_another_number(tmp_path, book):
-    flags = ["--txt_file", book, *SMALL, "--eval_every", 1, "--sampling", "streams", "--batch_size", 6]
-
+def test_ranks_have_the_losses_of_one_process_and_a_resume_may_have_another_number(tmp_path, flags):
     def losses(name, size, steps):
-        ended = ranks_here(size, *flags, "--train_steps", steps, "--output_dir", tmp_path / name, "--resume")
+        more = ["--sampling", "streams", "--train_steps", steps, "--output_dir", tmp_path / name, "--resume"]
+        ended = ranks_here(size, *flags, *more)
         assert [status for status, *_ in ended] == [0] * size, ended
-        with open(tmp_path / name / "metrics.csv") as file:
-            return [float(row[name]) for row in csv.DictReader(file) for name in ("train_loss", "heldout_loss")]
+        rows = read_records(tmp_path / name / "metrics.csv")
+        return [row[column] for row in rows for column in ("train_loss", "heldout_loss")]
 
     alone = losses("alone", 1, 10)
     losses("run", 2, 4)
@@ -140,12 +113,3 @@ def test_two_ranks_have_the_losses_of_one_process_and_a_resume_may_have_another_
     losses("run", 3, 7)
     several = losses("run", 1, 10)
     assert several == pytest.approx(alone, rel=0, abs=1e-5) and several != alone, "sums in another order"
-
-
-def test_a_folder_in_use_ends_all_ranks_in_a_line(tmp_path, book):
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run/config.json").write_text("{}")
-    first, second = ranks_here(2, "--txt_file", book, *SMALL, "--output_dir", tmp_path / "run")
-    assert first[0] == 2 and "holds a run" in first[2]
-    assert second[0] == 1 and "another rank has ended" in second[2]
-    assert "Traceback" not in first[2] + second[2]

@@ -15,7 +15,7 @@ from part3.evaluation import evaluate, held_out_loss
 from part3.trained import BOOK as BOOK_MODEL
 from part3.trained import Trained
 from tests.fast.test_common import ASCII_LOCALE
-from tests.scripts import ROOT, call, run
+from tests.scripts import ROOT, run
 
 BOOK = "the cat sat on the mat and the rat sat on the hat. " * 40
 SMALL = [
@@ -103,21 +103,3 @@ def test_without_tensorboard_a_line_says_how_to_get_it(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     assert train.open_summary("anywhere") is None
     assert "pip install tensorboard" in capsys.readouterr().err
-
-
-BAD = {
-    **{"--txt_file /no/such.txt": "/no/such.txt", "--txt_file /": "not a regular file", "--seq_length 0": "'0'"},
-    **{"--val_fraction 1": "'1'", "--dropout_keep_prob 0": "'0'", "--learning_rate inf": "'inf'"},
-    **{"--encoding klingon": "klingon", "--device cuda:99": "cuda:99", "--train_steps 1e6": "'1e6'"},
-    "--sampling streams --batch_size 9999": "too few for 9999 streams",
-}
-
-
-@pytest.mark.parametrize("flags", BAD)
-def test_train_refuses_bad_input_in_one_line(finished, tmp_path, capsys, monkeypatch, flags):
-    for name in ("keep_freed_memory", "limit_threads"):
-        monkeypatch.setattr(train, name, lambda: pytest.fail("a refused run changes nothing in its process"))
-    book, folder = finished[0].parent / "book.txt", tmp_path / "run"
-    status, out, err = call(train.main, "--txt_file", book, *flags.split(), "--output_dir", folder, capsys=capsys)
-    assert (status, out, err.count("\n")) == (2, "", 1) and BAD[flags] in err
-    assert not folder.exists()

@@ -125,7 +125,13 @@ def test_a_failing_step_stops_only_what_needs_it(reproduce, tmp_path):
 
 def test_two_at_a_time_but_nothing_beside_a_benchmark(reproduce, tmp_path):
     """b and c each wait until the other has begun; a, which is alone, begins when both have ended."""
-    meet = "import os, time\nopen('{out}/%s', 'w')\nwhile not os.path.exists('{out}/%s'): time.sleep(0.01)"
+    meet = """import os, time
+open('{out}/%s', 'w')
+for _ in range(6000):
+    if os.path.exists('{out}/%s'): break
+    time.sleep(0.01)
+else:
+    raise SystemExit('alone')"""
     after = "import os; assert os.path.exists('{out}/part1/b') and os.path.exists('{out}/part1/c')"
     table = [writes(x, before=meet % (x, y), seconds=120) for x, y in ("bc", "cb")]
     status, out, err = reproduce(

@@ -15,8 +15,8 @@ if not __package__:  # run as `python part1/experiments/plot_frontier.py`: impor
 
 from common import figures
 from common.figures import BLUE, SKY, VERMILION
-from common.files import read_records
 from common.run_folder import read_runs
+from part1.experiments.tables import read_grouped
 from part1.sweep import read_points
 
 SOLVED, CONFIDENCE = 0.999, 0.95  # a seed is solved if the lower bound of its accuracy, so sure, is at least 0.999
@@ -80,10 +80,10 @@ def read_rows(sweep_folders, runs_folder, reservoir_csv):
         raise ValueError(f"no points of part1/sweep.py in {', '.join(map(str, sweep_folders))}")
     runs = read_runs(runs_folder).items()
     gated = [run for name, run in runs if fnmatch(name, "palindromes*_gated_seed*")]  # no other settings
-    lines = read_records(reservoir_csv)
-    lines = [line for line in lines if not re.search("counts|engineered", line.get("weights", ""))]
+    weights = read_grouped(reservoir_csv, "weights").items()
+    drawn = [line for name, lines in weights if not re.search("counts|engineered", str(name)) for line in lines]
     rows = defaultdict(lambda: defaultdict(dict))
-    for path, read, results in [*sources, (runs_folder, _gated, gated), (reservoir_csv, _reservoir, lines)]:
+    for path, read, results in [*sources, (runs_folder, _gated, gated), (reservoir_csv, _reservoir, drawn)]:
         try:
             for result in results:
                 row, solved = read(result)

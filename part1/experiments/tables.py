@@ -1,5 +1,6 @@
 """The experiments' tables: the command line that writes them, and how the plots read them."""
 
+import csv
 from itertools import product
 from pathlib import Path
 
@@ -50,7 +51,10 @@ def read_grouped(path, *columns):
 
     Raises ValueError, naming the path, if the table has not these columns, or no rows; OSError as `open` does.
     """
-    rows = read_records(path)
-    if not rows or any(column not in row for row in rows for column in columns):
+    try:
+        rows = grouped(read_records(path), *columns)
+    except (KeyError, TypeError, ValueError, csv.Error):
+        rows = None
+    if not rows:
         raise ValueError(f"{path} is not a table of rows with {', '.join(columns)}")
-    return grouped(rows, *columns)
+    return rows

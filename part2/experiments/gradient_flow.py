@@ -35,8 +35,7 @@ CELLS = {  # what is compared: settings of part2/train.py
 def gradient_norms(model, x, target):
     """Norms of the whole derivatives dL/dc_t and dL/dh_t, t = 1 … T, each (T,), of the mean cross-entropy L.
 
-    x (B, T, D), target (B,) of classes. Each is the length of all B·H numbers: what still reaches step t through
-    every path, the state h included.
+    Each is the length of all B·H numbers, through every path from step t on. x (B, T, D), target (B,) of classes.
     """
     states, step = [], model.step
 

@@ -20,7 +20,7 @@ import torch
 from common.arguments import Parser, whole_number
 from common.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILION, in_house_style, markdown, new_figure, save_figure
 from common.run_folder import read_metrics, read_runs
-from part2.time_gate import TimeGate, never_opens
+from part2.time_gate import PARAMETERS, TimeGate, never_opens
 
 ROOT = Path(__file__).resolve().parents[2]
 COLUMNS = ("first_tau", "first_s", "first_r_on", "tau", "s", "r_on")
@@ -72,8 +72,7 @@ def figure(gates):
         right.axhline(gate["first_r_on"][0], color=colour, lw=0.8, ls=":")
     for ax in (left, middle):
         ax.axline((1, 1), slope=1, color="0.4", lw=0.8, ls=":")
-    moved = zip(*(changes(gate).values() for gate in gates.values()), strict=True)
-    tau, s, r_on = (np.median(np.concatenate(units)) for units in moved)
+    tau, s, r_on = (np.median(np.concatenate([changes(gate)[name] for gate in gates.values()])) for name in PARAMETERS)
     left.set(xscale="log", yscale="log", xlabel="period τ before learning", ylabel="period τ after")
     left.set_title(f"periods moved by {100 * tau:.2g} %, median")
     middle.set(xlabel="shift s before, in first periods", ylabel="shift s after, in first periods")

@@ -4,8 +4,7 @@ python part2/experiments/recover_gate.py
 
 A student gate sees time stamps and how far the teacher's gate is open at them, nothing else, and lessens the mean
 squared difference. One of its parameters starts wrong, by a known distance, and is learned; the other two are right.
-The teachers have the period τ = 1, without loss of generality: times are counted in periods of the teacher. Writes
-recovery.csv, which part2/experiments/plot_recover_gate.py draws.
+Times are counted in periods of the teacher, so its τ is 1. Writes recovery.csv, which plot_recover_gate.py draws.
 """
 
 import itertools
@@ -46,11 +45,8 @@ def start(parameter, distance, s):
 
 def recovered(parameter, student, s):
     """Which students (N,) have found the `parameter` of their teachers: τ = 1, s up to whole periods, or R_ON."""
-    if parameter == "s":
-        error = (student.s - s + 0.5) % 1 - 0.5
-    else:
-        error = getattr(student, parameter) / (1 if parameter == "tau" else R_ON) - 1
-    return error.abs() < TOLERANCE
+    errors = {"tau": student.tau - 1, "s": (student.s - s + 0.5) % 1 - 0.5, "r_on": student.r_on / R_ON - 1}
+    return errors[parameter].abs() < TOLERANCE
 
 
 def learn(student, teacher, parameter, horizon, updates, generator):

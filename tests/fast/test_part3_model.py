@@ -3,45 +3,29 @@
 import pytest
 import torch
 from torch import nn
+from torch.testing import assert_close
 
 from part3.model import TextGenerationModel
 
 B, T, V, H, L, E = 3, 7, 11, 5, 2, 4
 
 
-@pytest.fixture(params=[1, 2, 3])
-def model(request):
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_equals_a_stacked_lstm_of_torch_also_with_the_state_carried(layers):
     torch.manual_seed(0)
-    model = TextGenerationModel(V, H, request.param, embedding_dim=E)
+    model, stacked = TextGenerationModel(V, H, layers, embedding_dim=E), nn.LSTM(E, H, layers, batch_first=True)
     for p in model.parameters():
         nn.init.uniform_(p, -0.9, 0.9)
-    return model
-
-
-def test_equals_a_stacked_lstm_of_torch(model):
-    layers = len(model.layers)
-    stacked = nn.LSTM(E, H, layers, batch_first=True)
-    with torch.no_grad():
-        for n, layer in enumerate(model.layers):
-            for name, p in layer.named_parameters():
-                getattr(stacked, name.replace("l0", f"l{n}")).copy_(p)
+    weights = [layer.state_dict() for layer in model.layers]
+    stacked.load_state_dict({f"{k[:-1]}{n}": tensor for n, w in enumerate(weights) for k, tensor in w.items()})
     ids = torch.randint(V, (B, T))
-    state = tuple(torch.randn(2, layers, B, H))
-    for start in (None, state):
+    for start in (None, tuple(torch.randn(2, layers, B, H))):
         p, (h, c) = model(ids, start)
-        x, (h_ref, c_ref) = stacked(model.embedding(ids), start)
+        x, states = stacked(model.embedding(ids), start)
         assert p.shape == (B, T, V) and h.shape == c.shape == (layers, B, H)
-        torch.testing.assert_close(p, model.output(x), rtol=0, atol=1e-6)
-        torch.testing.assert_close(h, h_ref, rtol=0, atol=1e-6)
-        torch.testing.assert_close(c, c_ref, rtol=0, atol=1e-6)
-
-
-def test_a_text_in_two_with_the_state_carried_is_the_text_in_one(model):
-    ids = torch.randint(V, (B, T))
-    whole, _ = model(ids)
-    first, state = model(ids[:, :3])
-    second, _ = model(ids[:, 3:], state)
-    torch.testing.assert_close(torch.cat([first, second], dim=1), whole, rtol=0, atol=1e-6)
+        assert_close((p, (h, c)), (model.output(x), states), rtol=0, atol=1e-6)
+        first, between = model(ids[:, :3], start)
+        assert_close(torch.cat([first, model(ids[:, 3:], between)[0]], dim=1), p, rtol=0, atol=1e-6)
 
 
 def test_dropout_is_between_and_after_layers_in_training_only():
