@@ -1,7 +1,6 @@
 """Bad input to a script of part 3 is one line on standard error and exit status 2, before anything is written."""
 
 import importlib
-import shutil
 
 import pytest
 
@@ -38,23 +37,20 @@ BAD = {
         "--sampling streams --batch_size 9999: too few for 9999 streams",
     ],
 }
+DEFAULTS = {"score": "--txt_file TEXT --checkpoint MODEL", "train": "--txt_file TEXT --output_dir run"}
 
 
 @pytest.mark.parametrize("script, flags", [(script, flags) for script in BAD for flags in BAD[script]])
 def test_bad_input_is_one_line(tmp_path, capsys, monkeypatch, script, flags):
     for name in ("keep_freed_memory", "limit_threads"):
         monkeypatch.setattr(train, name, lambda: pytest.fail("a refused run changes nothing in its process"))
-    texts = {"TEXT": "a text " * 100, "ONE": "\ufeffa", "NUL": "\0", "UMLAUT": "ü"}
-    places = {name: tmp_path / name for name in (*texts, "MODEL", "CUT")}
-    for name, text in texts.items():
-        places[name].write_text(text, encoding="utf-8")
-    shutil.copy(BOOK, places["MODEL"])
-    places["CUT"].write_bytes(places["MODEL"].read_bytes()[:-500])
-    default = {"score": ["--txt_file", places["TEXT"], "--checkpoint", places["MODEL"]]}
-    default["train"] = ["--txt_file", places["TEXT"], "--output_dir", tmp_path / "run"]
+    files = {"TEXT": b"a text " * 100, "ONE": b"\xef\xbb\xbfa", "NUL": b"\0", "UMLAUT": "ü".encode()}
+    files |= {"MODEL": BOOK.read_bytes(), "CUT": BOOK.read_bytes()[:-500]}
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
     flags, _, named = flags.partition(": ")
-    before = sorted(tmp_path.iterdir())
-    words = [*default.get(script, []), *(places.get(word, word) for word in flags.split())]
+    monkeypatch.chdir(tmp_path)
+    words = [*DEFAULTS.get(script, "").split(), *flags.split()]
     status, out, err = call(importlib.import_module(f"part3.{script}").main, *words, capsys=capsys)
-    assert (status, out, err.count("\n")) == (2, "", 1) and (named or flags.split()[-1]) in err
-    assert sorted(tmp_path.iterdir()) == before
+    assert (status, out, err.count("\n")) == (2, "", 1) and (named or words[-1]) in err
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == files

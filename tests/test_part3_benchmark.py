@@ -14,7 +14,7 @@ from tests.scripts import call
 CPU = torch.device("cpu")
 
 
-def test_the_bare_model_computes_the_same():
+def test_the_yardsticks_compute_the_same_and_read_the_same_windows(tmp_path):
     torch.manual_seed(0)
     bare, ours = benchmark.BareModel(11, 7), TextGenerationModel(11, 7)
     names = {name: f"layers.{name[-1]}.{name[5:-1]}0" for name in bare.state_dict() if name.startswith("lstm.")}
@@ -22,8 +22,6 @@ def test_the_bare_model_computes_the_same():
     ids = torch.randint(11, (3, 5))
     torch.testing.assert_close(bare(ids)[0], ours(ids)[0], rtol=0, atol=1e-6)
 
-
-def test_the_courses_batches_are_windows_of_the_same_text_for_any_number_of_rounds(tmp_path):
     (tmp_path / "t").write_bytes("\ufeffnaïve\r\n".encode() * 8)
     ours = TextDataset(tmp_path / "t", 30)
     course = benchmark.CourseDataset(benchmark.read_text(tmp_path / "t"), 30)

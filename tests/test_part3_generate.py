@@ -15,21 +15,17 @@ SETTINGS = {"lstm_num_hidden": 4, "lstm_num_layers": 2, "dropout_keep_prob": 1.0
 
 
 @pytest.fixture
-def run_of(tmp_path):
-    """A function that makes the folder of a run, its weights random, on these characters."""
-
-    def run_of(characters):
-        torch.manual_seed(0)
-        write_trained(tmp_path / "best.pt", build_model(len(characters), SETTINGS), characters, SETTINGS, 1, 2.0)
-        return tmp_path
-
-    return run_of
+def folder(tmp_path):
+    """The folder of a run, its weights random."""
+    torch.manual_seed(0)
+    write_trained(tmp_path / "best.pt", build_model(9, SETTINGS), " acehmsté", SETTINGS, 1, 2.0)
+    return tmp_path
 
 
 @pytest.fixture
-def written(run_of, capsys):
-    """A function that runs the script in this process on a model of " acehmst": exit status, the two outputs."""
-    return lambda *flags: call(generate.main, "--checkpoint", run_of(" acehmst"), *flags, capsys=capsys)
+def written(folder, capsys):
+    """A function that runs the script in this process: exit status, the two outputs."""
+    return lambda *flags: call(generate.main, "--checkpoint", folder, *flags, capsys=capsys)
 
 
 def test_each_temperature_and_each_prompt_has_a_heading(written):
@@ -50,8 +46,8 @@ def test_a_prompt_from_a_file_and_its_unknown_characters(written, tmp_path):
     assert status == 0 and out.startswith("thecat") and len(out) == 6 + 5 + 1
 
 
-def test_it_writes_as_it_goes_and_ctrl_c_ends_it_quietly(run_of):
-    flags = ["--checkpoint", run_of(" acehmst"), "--length", 10**9, "--prompt_file", "-"]
+def test_it_writes_as_it_goes_and_ctrl_c_ends_it_quietly(folder):
+    flags = ["--checkpoint", folder, "--length", 10**9, "--prompt_file", "-"]
     process = start("part3/generate.py", *flags, stdin=subprocess.PIPE)
     process.stdin.write("the cat")
     process.stdin.close()
@@ -61,6 +57,7 @@ def test_it_writes_as_it_goes_and_ctrl_c_ends_it_quietly(run_of):
     assert process.wait(timeout=60) == 130 and process.stderr.read() == ""
 
 
-def test_a_terminal_that_cannot_show_a_character_gets_its_number(run_of):
-    environment, flags = {**os.environ, "PYTHONIOENCODING": "ascii"}, ["--checkpoint", run_of("é"), "--length", 2]
-    assert run("part3/generate.py", *flags, env=environment, fresh=True) == (0, r"\xe9" * 3 + "\n", "")
+def test_a_terminal_that_cannot_show_a_character_gets_its_number(folder):
+    flags = ["--checkpoint", folder, "--prompt", "é", "--length", 1, "--temperature", 0]
+    status, out, err = run("part3/generate.py", *flags, env={**os.environ, "PYTHONIOENCODING": "ascii"}, fresh=True)
+    assert (status, err) == (0, "") and out.startswith(r"\xe9")

@@ -84,12 +84,12 @@ def test_rank_0_decides_on_the_end_and_writes_and_prints_alone(tmp_path, flags):
     assert second[0] == 1 and "another rank has ended" in second[2] and "Traceback" not in first[2] + second[2]
 
 
-@pytest.mark.parametrize("rank, named", [("0", "--batch_size 6 cannot be divided among 4 ranks"), ("7", "RANK=7")])
-def test_ranks_refuse_bad_input_before_anything_is_written(tmp_path, flags, capsys, monkeypatch, rank, named):
-    for name, value in {**TORCHRUN, "RANK": rank}.items():
-        monkeypatch.setenv(name, value)
-    status, out, err = call(train.main, *flags, capsys=capsys)
-    assert (status, out, err.count("\n")) == (2, "", 1) and named in err and not (tmp_path / "run").exists()
+def test_ranks_refuse_bad_input_before_anything_is_written(tmp_path, flags, capsys, monkeypatch):
+    for rank, named in {"0": "--batch_size 6 cannot be divided among 4 ranks", "7": "RANK=7"}.items():
+        for name, value in {**TORCHRUN, "RANK": rank}.items():
+            monkeypatch.setitem(os.environ, name, value)
+        status, out, err = call(train.main, *flags, capsys=capsys)
+        assert (status, out, err.count("\n")) == (2, "", 1) and named in err and not (tmp_path / "run").exists()
 
 
 def test_an_update_that_ruins_the_weights_ends_all_ranks_alike(tmp_path, flags):

@@ -11,14 +11,11 @@ from part3.temperatures import share_known, share_repeated, words_of
 from tests.scripts import ROOT, call, run
 
 
-def test_words_are_letters_in_lower_case_with_the_apostrophes_between_them():
+def test_words_are_letters_in_lower_case_with_their_apostrophes_and_shares_are_counted():
     words = words_of("\"It's the Miller's,\" said 'Jem', 3 times_over.")
     assert words == ["it's", "the", "miller's", "said", "jem", "times", "over"]
     assert share_known("The cat, the dog", {"the", "cat"}) == 0.75
     assert math.isnan(share_known("... 12", {"the"}))
-
-
-def test_the_share_of_repeated_passages():
     shares = [share_repeated(text, n=3) for text in ("abcdef", "aaaaaa", "abcabc", "ab")]
     assert shares == pytest.approx([0, 0.75, 0.25, math.nan], nan_ok=True)
 

@@ -168,7 +168,9 @@ def measure_model(model, updates, length, seed):
 
 
 def measure(flags):
-    """Yield the three tables."""
+    """Yield the three tables. Raises ValueError for a training length that is longer than the one measured at."""
+    if flags.short_length > flags.input_length:
+        raise ValueError(f"--short_length {flags.short_length}: at most --input_length, {flags.input_length}")
     lengths = {"no": None, "short": flags.short_length, "curriculum": flags.input_length}
     tables = {name: [] for name in COLUMNS}
     for cell, trained, seed in with_progress(CELLS, lengths, range(flags.seeds)):

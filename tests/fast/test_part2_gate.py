@@ -252,7 +252,7 @@ def read(shape=(B, T, D), **options):
         *((some_gate, {"r_on": r_on}, "r_on is") for r_on in (0, 1, -0.1, 2, math.nan)),
         *((some_gate, {"s": s}, "s is") for s in (math.inf, math.nan)),
         *((some_gate, {"leak": leak}, "leak is") for leak in (-1e-3, 2, math.nan)),
-        *((some_gate, {"learn": names}, "learn is") for names in (("period",), "tau")),
+        *((some_gate, {"learn": names}, "learn is") for names in (("period",), "s")),
         (some_gate, {"tau": torch.ones(H + 1)}, "tau has shape"),
         *((read, {"t": f64(*[stamp] * T)}, "not finite") for stamp in (math.nan, math.inf)),
         *((read, {"shape": shape}, "x has shape") for shape in ((B, T), (B, T, D + 1), (B, 0, D))),

@@ -184,6 +184,12 @@ def test_both_cells_begin_with_part_1s_weights_of_the_seed_and_the_gate_has_thre
     assert not torch.equal(plain["W_gx"], network("lstm", seed=4)["W_gx"])
 
 
+def test_flags_say_how_the_gate_begins():
+    gate = train.build_model(train.settings(**TINY, log_tau=[4, 5], leak=0.2), Palindromes(7)).gate
+    assert 4 <= gate.log_tau.min() and gate.log_tau.max() <= 5 and gate.leak == 0.2
+    assert gate.r_on.tolist() == pytest.approx([0.5] * 5)
+
+
 def test_only_the_plain_lstm_gets_the_time_as_an_input_counted_in_100_ms():
     task = FrequencyDiscrimination()
     x, t, lengths, _ = task.batch(6)

@@ -99,11 +99,6 @@ def test_the_state_is_carried_from_batch_to_batch_of_a_round_of_streams(start, t
 def test_the_learning_rate_follows_its_schedule(start, tmp_path):
     start(train_steps=3, learning_rate=0.5, learning_rate_decay=0.5, learning_rate_step=2)
     assert column(tmp_path / "run", "learning_rate") == [0.5, 0.5, 0.25]
-    start("cosine", train_steps=4, learning_rate=0.5, schedule="cosine")
-    assert column(tmp_path / "cosine", "learning_rate")[2] == pytest.approx(0.255)
-
-
-PIECES = (0, 64), (0, 21), (20, 41), (40, 61)  # all, and blocks of 20, each with the character after it
 
 
 @pytest.mark.parametrize("chunk", [7, 10**6])
@@ -115,28 +110,22 @@ def test_evaluation_carries_the_state_from_chunk_to_chunk(monkeypatch, chunk):
         nn.init.uniform_(p, -2, 2)
     ids = torch.randint(7, (1, 64))
     model.eval()
-    whole, *blocks = (loss_of(model, ids[:, a : b - 1], ids[:, a + 1 : b])[0] for a, b in PIECES)
+    pieces = [ids] + [ids[:, start : start + 21] for start in (0, 20, 40)]  # all, and blocks of 20 and what follows
+    whole, *blocks = (loss_of(model, piece[:, :-1], piece[:, 1:])[0] for piece in pieces)
     model.train()
     found = [evaluate(model, ids[0].int(), block_size) for block_size in (None, 10**6, 20)]
     assert found == pytest.approx([whole, whole, sum(blocks) / 3], rel=1e-5) and model.training
     assert found[2] != pytest.approx(whole, rel=1e-3)
 
 
-@pytest.fixture
-def scripted(monkeypatch):
-    """A function that lets the held-out losses while training be these, one after the other."""
-
-    return lambda *losses: monkeypatch.setattr(train, "held_out_loss", Mock(side_effect=losses))
-
-
-def test_the_best_is_kept_and_patience_counts_evaluations_without_a_new_one(start, scripted, tmp_path):
-    scripted(3.0, 3.1, 2.9, 2.95, 2.9, 1.0)
+def test_the_best_is_kept_and_patience_counts_evaluations_without_a_new_one(start, monkeypatch, tmp_path):
+    monkeypatch.setattr(train, "held_out_loss", Mock(side_effect=(3.0, 3.1, 2.9, 2.95, 2.9, 1.0)))
     _, result = start(train_steps=9, patience=2)
     assert (result["ended_by"], result["steps"], result["best_step"]) == ("patience", 5, 3)
     best = Trained(tmp_path / "run")
     final = evaluate(best.model(), TextDataset(tmp_path / "book.txt", 5).held_out)
     assert best.step == 3 and result["heldout_loss"] == pytest.approx(final), "of the best model, not of the last"
-    scripted(3.0, 3.1, 1.0)
+    monkeypatch.setattr(train, "held_out_loss", Mock(side_effect=(3.0, 3.1, 1.0)))
     _, result = start(resume=True, train_steps=9, patience=3)
     assert (result["steps"], result["best_step"]) == (6, 3), "a resume knows how many there were"
 
@@ -166,8 +155,6 @@ def test_the_clock_counts_training_alone(start, monkeypatch, tmp_path):
     _, result = start(train_steps=4, sample_every=1, checkpoint_every=2)
     assert column(tmp_path / "run", "cpu_seconds") == column(tmp_path / "run", "wall_seconds") == [1, 2, 3, 4]
     assert result["cpu_seconds"] == result["wall_seconds"] == 4
-    saved = torch.load(tmp_path / "run/checkpoint.pt", weights_only=True)
-    assert saved["clock"] == {"cpu_seconds": 4, "wall_seconds": 4}
 
 
 def stop_after(looks):
@@ -199,22 +186,21 @@ def test_a_step_is_saved_once(start, monkeypatch):
     assert [saved.args[1]["step"] for saved in save.call_args_list] == [0, 2, 4, 5]
 
 
-@pytest.mark.parametrize(
-    "due, written",
-    [
-        ({"eval_every": 1}, {"checkpoint.pt": 0, "best.pt": 3, "metrics.csv": 3}),
-        ({"checkpoint_every": 1}, {"checkpoint.pt": 3, "checkpoint_previous.pt": 2, "metrics.csv": 0}),
-        ({"sample_every": 1}, {"checkpoint.pt": 0, "metrics.csv": 0, "samples.jsonl": 3}),
-        ({"train_steps": 4}, {"checkpoint.pt": 0, "metrics.csv": 0}),
-        ({"stop": stop_after(4)}, {"checkpoint.pt": 0, "metrics.csv": 0}),
-    ],
-)
+RUINED = [  # what is due at the update that ruins the weights, the fourth, and the last steps that stand in the files
+    ({"train_steps": 4}, {}),
+    ({"stop": stop_after(4)}, {}),
+    ({"eval_every": 1}, {"best.pt": 3, "metrics.csv": 3}),
+    ({"sample_every": 1}, {"samples.jsonl": 3}),
+    ({"checkpoint_every": 1}, {"checkpoint.pt": 3, "checkpoint_previous.pt": 2}),
+]
+
+
+@pytest.mark.parametrize("due, written", RUINED)
 def test_nothing_is_written_of_an_update_that_ruins_the_weights(start, monkeypatch, tmp_path, due, written):
     monkeypatch.setattr(train, "learning_rate_at", lambda step, config: 0.02 if step < 3 else 1e37)
     with pytest.raises(training.DivergedError, match=r"^step 4: loss .*, of the weights (inf|nan)$"):
         start(**{"eval_every": 10**6, "train_steps": 9, "scale": 1, **due})
     steps = {path.name: torch.load(path, weights_only=True)["step"] for path in (tmp_path / "run").glob("*.pt")}
     steps["metrics.csv"] = len(column(tmp_path / "run", "step"))
-    if (samples := tmp_path / "run/samples.jsonl").exists():
-        steps[samples.name] = samples.read_text().count("\n")
-    assert steps == written
+    steps |= {path.name: path.read_text().count("\n") for path in (tmp_path / "run").glob("*.jsonl")}
+    assert steps == {"checkpoint.pt": 0, "metrics.csv": 0, **written}
