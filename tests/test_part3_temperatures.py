@@ -28,6 +28,7 @@ def test_the_table_and_its_figure(tmp_path, capsys):
     cold, warm, hot = grouped(rows, "temperature").values()
     assert min(row["known_words"] for row in cold) > max(row["known_words"] for row in hot)
     assert min(row["repeated"] for row in cold) > max(row["repeated"] for row in warm)
+    assert all(row["known_words"] > row["repeated"] for row in warm)
     flags = ["--csv", tmp_path / "temperatures.csv", "--output_dir", tmp_path]
     status, out, err = run("part3/plot_temperatures.py", *flags)
     assert (status, len(out.splitlines())) == (0, 5), err
