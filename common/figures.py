@@ -108,6 +108,8 @@ def plot_script(doc, draw, part, argv=None, **inputs):
         config.output_dir.mkdir(parents=True, exist_ok=True)
         for name, figure in figures.items():
             save_figure(figure, config.output_dir / f"{name}.png")
-    except (ValueError, KeyError, OSError) as error:
+    except KeyError as error:
+        parser.error(f"a table has no {error}: is it of another script?")
+    except (ValueError, OSError) as error:
         parser.error(error)
     print(text)

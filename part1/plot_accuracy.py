@@ -1,4 +1,7 @@
-"""Draw accuracy against palindrome length from the tables of part1/sweep.py, and print the numbers of the figure."""
+"""Draw accuracy against palindrome length from the tables of part1/sweep.py, and print the numbers of the figure.
+
+python part1/plot_accuracy.py
+"""
 
 import math
 import sys

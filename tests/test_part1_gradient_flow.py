@@ -11,6 +11,7 @@ from part1.experiments.gradient_flow import bptt, jacobian_singular_values
 from part1.experiments.plot_gradient_flow import singular_figure
 from part1.lstm import LSTM
 from part1.vanilla_rnn import VanillaRNN
+from tests.scripts import run
 
 B, T, D, H, K = 3, 9, 4, 5, 6
 X = torch.randn(B, T, D, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
@@ -124,3 +125,10 @@ def test_of_the_latch_only_the_readout_is_trained():
     assert gradient_flow.train_model(model, "RNN, latch", 6, seed=0, updates=3) == 3
     moved = {name for name, p in model.named_parameters() if not torch.equal(p, before[name])}
     assert moved == {"W_ph", "b_p"}
+
+
+def test_a_training_length_above_the_measured_one_is_refused_before_anything_is_written(tmp_path):
+    flags = ("--short_length", 101, "--output_dir", tmp_path / "new")
+    status, out, err = run("part1/experiments/gradient_flow.py", *flags)
+    assert (status, out, err.count("\n")) == (2, "", 1) and "--short_length 101" in err and "100" in err
+    assert not (tmp_path / "new").exists()

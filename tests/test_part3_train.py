@@ -103,3 +103,11 @@ def test_without_tensorboard_a_line_says_how_to_get_it(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     assert train.open_summary("anywhere") is None
     assert "pip install tensorboard" in capsys.readouterr().err
+
+
+def test_a_cosine_cannot_be_resumed_to_another_end(tmp_path):
+    (tmp_path / "book.txt").write_text(BOOK)
+    flags = ["--txt_file", tmp_path / "book.txt", "--schedule", "cosine", "--output_dir", tmp_path / "run", *SMALL]
+    assert run("part3/train.py", *flags, 4)[0] == 0
+    status, out, err = run("part3/train.py", *flags, 8, "--resume")
+    assert (status, out, err.count("\n")) == (2, "", 1) and "train_steps is 4 there and 8 here" in err

@@ -1,5 +1,7 @@
 """Why the curriculum keeps short palindromes and waits until it is right: its rules taken away one by one.
 
+python part1/experiments/curriculum_rules.py
+
 A vanilla RNN with default weights is trained on one-hot palindromes by each of RULES, many seeds. Writes
 curriculum_rules.csv (where each run ended) and curriculum_states.csv (hidden states of one seed, by two of the rules);
 plot_curriculum_rules.py draws them.

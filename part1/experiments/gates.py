@@ -1,5 +1,7 @@
 """What is each gate of the LSTM for? Take it away, or exchange its non-linearity, and train (question 1.5 a).
 
+python part1/experiments/gates.py
+
 One-hot palindromes, part1/train.py's loop and default settings, until two consecutive held-out evaluations reach 99.9 %
 (solved), or the updates are spent. Writes gates_ablation.csv (the variants), gates_forget_bias.csv (first forget biases
 against length) and gates_activations.csv (the gates of a trained LSTM over one palindrome); plot_gates.py draws them.

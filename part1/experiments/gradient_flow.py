@@ -1,5 +1,7 @@
 """How much of the loss's gradient comes back to each time step, and does memory need it (question 1.1)?
 
+python part1/experiments/gradient_flow.py
+
 One-hot palindromes, float64 (float32 shows a false hard zero below 1e-38), from every first weights: before training;
 after part1/train.py's loop at a short length; and, for the two default cells, after its curriculum. Of the latch, an
 engineered memory, only the readout is trained. Writes gradient_flow.csv (per time step: norm of the gradient, of the
@@ -167,10 +169,14 @@ def measure_model(model, updates, length, seed):
     return {"": steps, "_runs": [run], "_singular_values": singular_values}
 
 
-def measure(flags):
-    """Yield the three tables. Raises ValueError for a training length that is longer than the one measured at."""
+def check(flags):
+    """Raise ValueError for a training length that is longer than the one measured at."""
     if flags.short_length > flags.input_length:
         raise ValueError(f"--short_length {flags.short_length}: at most --input_length, {flags.input_length}")
+
+
+def measure(flags):
+    """Yield the three tables."""
     lengths = {"no": None, "short": flags.short_length, "curriculum": flags.input_length}
     tables = {name: [] for name in COLUMNS}
     for cell, trained, seed in with_progress(CELLS, lengths, range(flags.seeds)):
@@ -189,6 +195,7 @@ if __name__ == "__main__":
     table_script(
         __doc__,
         measure,
+        check,
         input_length=(3, 100_000, 100, "digits to read, where it is measured"),
         short_length=(3, 100_000, 10, "digits to read, where it is trained"),
         updates=(1, 10**6, 1_000, "updates at most, until solved"),

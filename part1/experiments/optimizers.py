@@ -1,5 +1,7 @@
 """Compare SGD, momentum, RMSProp and Adam (question 1.4): on palindromes, and on three surfaces that can be seen.
 
+python part1/experiments/optimizers.py
+
 Writes optimizers.csv, the accuracy that each update rule reaches at each learning rate, and optimizer_paths.csv, its
 way over the surfaces; plot_optimizers.py draws them.
 """

@@ -1,4 +1,7 @@
-"""Draw what each rule of the curriculum is for from the tables of curriculum_rules.py."""
+"""Draw what each rule of the curriculum is for from the tables of curriculum_rules.py.
+
+python part1/experiments/plot_curriculum_rules.py
+"""
 
 import sys
 from pathlib import Path

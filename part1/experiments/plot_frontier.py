@@ -1,5 +1,7 @@
 """Draw the longest length that each way of training solves, and print the table. Trains nothing.
 
+python part1/experiments/plot_frontier.py
+
 Reads the tables of part1/sweep.py, part2/train.py (its time gate) and part1/experiments/reservoir.py.
 """
 

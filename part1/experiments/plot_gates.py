@@ -1,4 +1,7 @@
-"""Draw what each gate of the LSTM is for (question 1.5 a) from the tables of gates.py."""
+"""Draw what each gate of the LSTM is for (question 1.5 a) from the tables of gates.py.
+
+python part1/experiments/plot_gates.py
+"""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""Draw the gradient at each time step, and the singular values of ∂h_T/∂h_t, from the tables of gradient_flow.py."""
+"""Draw the gradient at each time step, and the singular values of ∂h_T/∂h_t, from the tables of gradient_flow.py.
+
+python part1/experiments/plot_gradient_flow.py
+"""
 
 import math
 import sys

@@ -1,4 +1,7 @@
-"""Draw how SGD, momentum, RMSProp and Adam compare, from the tables of optimizers.py."""
+"""Draw how SGD, momentum, RMSProp and Adam compare, from the tables of optimizers.py.
+
+python part1/experiments/plot_optimizers.py
+"""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,7 @@
 """How far does a cell remember with its random first weights, only the readout trained? The baseline to beat.
 
+python part1/experiments/reservoir.py
+
 The recurrent weights stay as they were drawn; W_ph and b_p are found by least squares on h_T of training palindromes.
 Beside them two predictors that only count: one sees the last digits read, as an n-gram does, one the first digit.
 Prints the table, accuracy on held-out palindromes, and writes reservoir.csv.

@@ -12,12 +12,13 @@ from common.training import DivergedError
 from part1.train import prepare_process
 
 
-def table_script(doc, measure, **flags):
+def table_script(doc, measure, check=lambda config: None, **flags):
     """Be a script that measures: write the tables that `measure` gives.
 
     Args:
         doc: the script's docstring.
         measure: takes the settings, a Namespace; yields each table as (name, columns, rows), written to name.csv.
+        check: takes the settings too; raises ValueError for those that contradict each other.
         flags: {flag: (lowest, highest, default, help)} of whole numbers; several if the default is a list.
 
     Bad input is one line, before anything is written.
@@ -29,6 +30,7 @@ def table_script(doc, measure, **flags):
     parser.add_argument("--output_dir", type=Path, default=str(RESULTS / "part1"), help="folder for the tables")
     config = parser.parse_args()
     try:
+        check(config)
         config.output_dir.mkdir(parents=True, exist_ok=True)
         prepare_process()
         for name, columns, rows in measure(config):
