@@ -110,6 +110,27 @@ class Ranks:
         dist.broadcast_object_list(box, src=0, device=self._device)
         return box[0]
 
+    def together(self, function):
+        """What `function()` returns, once it has returned on every rank.
+
+        If it raised ValueError, OSError or RuntimeError on any, all end: rank 0 raises ValueError with the first such
+        error, to say it; the others exit silently, status 2.
+        """
+        if self.size == 1:
+            return function()
+        result, problem = None, None
+        try:
+            result = function()
+        except (ValueError, OSError, RuntimeError) as error:
+            problem = f"rank {self.rank}: {error}" if self.rank else str(error)
+        problems = [None] * self.size
+        dist.all_gather_object(problems, problem)
+        if first := next(filter(None, problems), None):
+            if self.rank:
+                sys.exit(2)
+            raise ValueError(first)
+        return result
+
     def run(self, function):
         """What `function()` returns, in which the ranks exchange values; exits 1, in one line, if a rank is lost."""
         try:

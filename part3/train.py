@@ -219,6 +219,30 @@ def open_summary(path):
     return SummaryWriter(path)
 
 
+def prepare(config, ranks, device):
+    """The data, the sampler, the model, and on rank 0 the run that begins and its summary (None on others).
+
+    Raises ValueError, OSError or RuntimeError before anything of the run is written.
+    """
+    dataset = TextDataset(config.txt_file, config.seq_length, config.encoding, config.val_fraction)
+    sampler = SAMPLERS[config.sampling](dataset, config.batch_size, config.seed, device)
+    torch.manual_seed(config.seed)
+    model = build_model(dataset.vocab_size, settings_of(config)).to(device)
+    run, summary = None, None
+    if ranks.rank == 0:
+        wanted = {**settings_of(config), "text": dataset.digest, "ranks": ranks.size}
+        default = ROOT / f"results/part3/{Path(config.txt_file).stem}"
+        run = RunFolder(
+            config.output_dir, wanted, COLUMNS, ["samples"], config.resume, MAY_CHANGE[config.schedule], default
+        )
+    keep_freed_memory()
+    limit_threads()
+    if run:
+        summary = open_summary(config.summary_path) if config.summary_path else None
+        run.begin(device)
+    return dataset, sampler, model, run, summary
+
+
 def follow(training, stop):
     """Call `training()` as a rank other than 0, and end as rank 0 does: the same exit status, without a word."""
     try:
@@ -234,27 +258,14 @@ def main(argv=None):
     config = parser.parse_args(argv)
     if config.resume and config.output_dir is None:
         parser.error("--resume needs --output_dir, the folder of the run to resume")
-    stop, run, summary = StopFlag(), None, None
+    stop = StopFlag()
     try:
         ranks = Ranks()
         device = ranks.device(choose_device(config.device))
         if config.batch_size % ranks.size:
             raise ValueError(f"--batch_size {config.batch_size} cannot be divided among {ranks.size} ranks")
-        dataset = TextDataset(config.txt_file, config.seq_length, config.encoding, config.val_fraction)
-        sampler = SAMPLERS[config.sampling](dataset, config.batch_size, config.seed, device)
-        torch.manual_seed(config.seed)
-        model = build_model(dataset.vocab_size, settings_of(config)).to(device)
         ranks.connect(device)
-        if ranks.rank == 0:
-            wanted = {**settings_of(config), "text": dataset.digest, "ranks": ranks.size}
-            default = ROOT / f"results/part3/{Path(config.txt_file).stem}"
-            may_change = MAY_CHANGE[config.schedule]
-            run = RunFolder(config.output_dir, wanted, COLUMNS, ["samples"], config.resume, may_change, default)
-        keep_freed_memory()
-        limit_threads()
-        if run:
-            summary = open_summary(config.summary_path) if config.summary_path else None
-            run.begin(device)
+        dataset, sampler, model, run, summary = ranks.together(lambda: prepare(config, ranks, device))
     except (ValueError, OSError, RuntimeError) as error:
         parser.error(error)
 
