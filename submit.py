@@ -85,13 +85,11 @@ def main(argv=None):
     parser.add_argument("--lastname", type=last_name, required=True, help="of who hands it in")
     config = parser.parse_args(argv)
     top = f"{config.lastname}_assignment2"
-    try:
+    with parser.printing():
         paths = submitted_files(ROOT)
         archive = make_zip(ROOT, paths, top)
         write_atomically(f"{top}.zip", archive)
-    except (ValueError, OSError) as error:
-        parser.error(error)
-    print(f"{top}.zip: {len(paths)} files, {len(archive) / 1e6:.1f} MB")
+        print(f"{top}.zip: {len(paths)} files, {len(archive) / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,10 @@
 
 import argparse
 import math
+import os
 import shlex
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -19,6 +21,26 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message):
         self.exit(2, f"{self.prog}: error: {' '.join(str(message).split())}\n")
+
+    @contextmanager
+    def printing(self):
+        """Within it the script reads and prints: what goes wrong there ends it in one line, or silently.
+
+        ValueError and OSError are bad input, status 2. Ctrl-C ends with status 130. If the reader of standard output
+        has left, as `head` does, the rest is dropped. Characters that the terminal does not have are escaped.
+        """
+        sys.stdout.reconfigure(errors="backslashreplace")
+        try:
+            yield
+            sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(
+                os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+            )  # or Python complains when it flushes at its end
+        except KeyboardInterrupt:
+            sys.exit(130)
+        except (ValueError, OSError) as error:
+            self.error(error)
 
     def settings(self, **changes):
         """The default settings with these changes, a Namespace, for a caller that is no command line.

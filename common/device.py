@@ -1,10 +1,7 @@
-"""Which processor computes, on how many threads, with what memory, and how long it takes."""
+"""Which processor computes, on how many threads, with what memory."""
 
 import ctypes
-import multiprocessing
 import os
-import statistics
-import time
 
 import torch
 
@@ -35,11 +32,6 @@ def choose_device(name, needs_float64=False):
     return device
 
 
-def describe(device):
-    """A torch.device in words, for the first line of a benchmark."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type}, one thread"
-
-
 def cores():
     """How many CPU cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -55,6 +47,14 @@ def limit_threads():
         torch.set_num_threads(1)
 
 
+def prepare_process():
+    """Make this process compute small recurrent networks as fast as it can."""
+    # 128 × 128 products are too small to share: one thread is the fastest, and cores do not change the numbers.
+    torch.set_num_threads(1)
+    # A gradient that vanishes passes through numbers below 1e-38, which take the processor many times longer.
+    torch.set_flush_denormal(True)
+
+
 def keep_freed_memory():
     """Keep freed blocks for the next step; taking them from the system anew costs a page fault for each 4 KiB.
 
@@ -66,50 +66,3 @@ def keep_freed_memory():
         return
     mallopt(M_MMAP_MAX, 0)
     mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
-
-
-def in_fresh_process(function, *args, keep_memory=False):
-    """What `function(*args)` returns in a new Python process on one thread, all of it picklable.
-
-    What ran before in a process changes how glibc treats the memory that is freed, so a benchmark that is to tell what
-    a user gets starts one for each state: as Python starts, or with freed memory kept (`keep_freed_memory`).
-    """
-    with multiprocessing.get_context("spawn").Pool(1, _prepare_benchmark, [keep_memory]) as pool:
-        return pool.apply(function, args)
-
-
-def timed(function, device):
-    """Seconds that one call takes: CPU time, or on a GPU wall time until the GPU is done."""
-    if device.type == "cpu":
-        start = time.process_time()
-        function()
-        return time.process_time() - start
-    torch.accelerator.synchronize(device)
-    start = time.perf_counter()
-    function()
-    torch.accelerator.synchronize(device)
-    return time.perf_counter() - start
-
-
-def in_turn(functions, rounds, device, after_round=lambda: None):
-    """Seconds of every round, {name: [seconds, ...]}, for functions {name: function} called one after the other.
-
-    Two rounds before the first are not counted: they fill the caches. `after_round` is called after each.
-    """
-    seconds = {name: [] for name in functions}
-    for _ in range(rounds + 2):
-        for name, function in functions.items():
-            seconds[name].append(timed(function, device))
-        after_round()
-    return {name: values[2:] for name, values in seconds.items()}
-
-
-def quartiles_of_ratio(numerators, denominators):
-    """Lower quartile, median and upper quartile over the rounds of one round's ratio: what slows one slows both."""
-    return statistics.quantiles((a / b for a, b in zip(numerators, denominators, strict=True)), n=4)
-
-
-def _prepare_benchmark(keep_memory):
-    torch.set_num_threads(1)
-    if keep_memory:
-        keep_freed_memory()

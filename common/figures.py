@@ -1,16 +1,21 @@
 """How the project's pictures and tables look, and the scripts that make them: for reading, without a screen."""
 
+import csv
 import functools
 import io
 import statistics
+from itertools import product
 from pathlib import Path
 
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from common.arguments import Parser
-from common.files import write_atomically
+from common.arguments import Parser, whole_number
+from common.device import prepare_process
+from common.files import read_records, write_atomically, write_table
+from common.progress import Progress
+from common.training import DivergedError
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 
@@ -73,6 +78,13 @@ def grouped(rows, *columns):
     return {value: grouped(those, *columns[1:]) for value, those in groups.items()}
 
 
+def draw_median(ax, values, label, colour, style="-", alpha=0.2, **look):
+    """A line through the medians of {x: values} with a band from the lowest to the highest; `look` as Axes.plot has."""
+    low, middle, high = ([end(at) for at in values.values()] for end in (min, statistics.median, max))
+    ax.fill_between([*values], low, high, color=colour, alpha=alpha, lw=0)
+    ax.plot([*values], middle, style, color=colour, label=label, **look)
+
+
 def spread(values, form):
     """ "median (lowest to highest)", each in the format `form`."""
     median, low, high = (f"{value:{form}}" for value in (statistics.median(values), min(values), max(values)))
@@ -90,7 +102,7 @@ def plot_script(doc, draw, part, argv=None, **inputs):
 
     Args:
         doc: the script's docstring.
-        draw: takes the value of each input, a Path or a list of them; returns {name: figure} and a text.
+        draw: takes the value of each input, a Path or a list of them; returns {name: figure} and a text, or "".
         part: folder below results/ into which the figures go unless --output_dir names another.
         inputs: {flag: (default, a path below results/ or a list of them, help)}.
 
@@ -103,13 +115,63 @@ def plot_script(doc, draw, part, argv=None, **inputs):
         parser.add_argument(f"--{flag}", type=Path, default=default, nargs="+" if several else None, help=words)
     parser.add_argument("--output_dir", type=Path, default=str(RESULTS / part), help="folder for the figures")
     config = parser.parse_args(argv)
-    try:
-        figures, text = draw(*(getattr(config, flag) for flag in inputs))
+    with parser.printing():
+        try:
+            figures, text = draw(*(getattr(config, flag) for flag in inputs))
+        except KeyError as error:
+            parser.error(f"a table has no {error}: is it of another script?")
         config.output_dir.mkdir(parents=True, exist_ok=True)
         for name, figure in figures.items():
             save_figure(figure, config.output_dir / f"{name}.png")
-    except KeyError as error:
-        parser.error(f"a table has no {error}: is it of another script?")
-    except (ValueError, OSError) as error:
+        print(text, end="\n" if text else "")
+
+
+def table_script(doc, measure, part, check=lambda config: None, **flags):
+    """Be a script that measures: write the tables that `measure` gives.
+
+    Args:
+        doc: the script's docstring.
+        measure: takes the settings, a Namespace; yields each table as (name, columns, rows), written to name.csv.
+        part: folder below results/ into which the tables go unless --output_dir names another.
+        check: takes the settings too; raises ValueError for those that contradict each other.
+        flags: {flag: (lowest, highest, default, help)} of whole numbers; several if the default is a list.
+
+    Bad input is one line, before anything is written.
+    """
+    parser = Parser(doc.split("\n")[0])
+    for flag, (low, high, default, words) in flags.items():
+        several = "+" if isinstance(default, list) else None
+        parser.add_argument(f"--{flag}", type=whole_number(low, high), nargs=several, default=default, help=words)
+    parser.add_argument("--output_dir", type=Path, default=str(RESULTS / part), help="folder for the tables")
+    config = parser.parse_args()
+    try:
+        check(config)
+        config.output_dir.mkdir(parents=True, exist_ok=True)
+        prepare_process()
+        for name, columns, rows in measure(config):
+            write_table(config.output_dir / f"{name}.csv", columns, rows)
+    except (ValueError, OSError, DivergedError) as error:
         parser.error(error)
-    print(text)
+
+
+def with_progress(*values):
+    """Every combination of the values, a tuple, one after the other, and how far it is on standard error."""
+    points = list(product(*values))
+    with Progress(len(points), unit="run") as progress:
+        for point in points:
+            yield point
+            progress.advance("done: " + ", ".join(map(str, point)))
+
+
+def read_grouped(path, *columns):
+    """Rows of a table, dicts without empty fields, as `grouped` by these columns.
+
+    Raises ValueError, naming the path, if the table has not these columns, or no rows; OSError as `open` does.
+    """
+    try:
+        rows = grouped(read_records(path), *columns)
+    except (KeyError, TypeError, ValueError, csv.Error):
+        rows = None
+    if not rows:
+        raise ValueError(f"{path} is not a table of rows with {', '.join(columns)}")
+    return rows

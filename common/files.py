@@ -8,7 +8,6 @@ import os
 import re
 import secrets
 import shutil
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -60,26 +59,6 @@ def write_table(path, columns, rows):
     write_atomically(path, text.getvalue())
 
 
-def read_table(path, columns, made_by):
-    """Rows of a CSV file, a list of dicts.
-
-    Args:
-        columns: {name: type} of the columns that are wanted, a type being a function of the field's text; others are
-            left out.
-        made_by: the script that writes such tables, for the message.
-
-    Raises ValueError, naming the path, for a table without these columns or without rows, OSError as `open` does.
-    """
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            rows = [{name: read(row[name]) for name, read in columns.items()} for row in csv.DictReader(file)]
-    except (KeyError, TypeError, ValueError, csv.Error) as error:
-        raise ValueError(f"{path} is not a table of {made_by}") from error
-    if not rows:
-        raise ValueError(f"{path} holds no rows")
-    return rows
-
-
 def write_records(path, records):
     """Write a CSV file, atomically, with a row for each of `records`, dicts of plain values that may be nested.
 
@@ -93,16 +72,6 @@ def read_records(path):
     """What `write_records` wrote, a list of dicts, empty cells left out. Raises OSError as `open` does."""
     with open(path, newline="", encoding="utf-8") as file:
         return [{name: _value(cell) for name, cell in row.items() if cell} for row in csv.DictReader(file)]
-
-
-@contextmanager
-def ignore_broken_pipe():
-    """Print within it: if the reader of standard output has left, as `head` does, the rest is dropped silently."""
-    try:
-        yield
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at its end
 
 
 @contextmanager

@@ -46,6 +46,8 @@ class RunFolder:
     def __init__(self, path, settings, columns, notes=(), resume=False, may_change=(), default=None):
         self.columns = columns
         self.settings = settings
+        if resume and path is None:
+            raise ValueError("--resume needs --output_dir, the folder of the run to resume")
         self.path = _numbered(Path(default)) if path is None else Path(path)
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"output folder {self.path} is a file")
@@ -219,8 +221,12 @@ def read_metrics(path, columns, name=METRICS):
     Raises ValueError, naming the file, if it has not these columns; OSError if it cannot be read.
     """
     path = Path(path)
-    one_table = (path / RUNS).exists()
-    files = {None: path / name} if one_table else {run: _folder_of(path, run) / name for run in read_runs(path)}
+    if (path / RUNS).exists():
+        files = {None: path / name}
+    elif (path / "config.json").exists():  # of one run, ended or not
+        files = {path.name: path / name}
+    else:
+        files = {run: path / run / name for run in read_runs(path)}
     rows = defaultdict(list)
     for run, file in files.items():
         try:
@@ -229,10 +235,6 @@ def read_metrics(path, columns, name=METRICS):
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{file} has not the columns {', '.join(columns)}") from error
     return dict(rows)
-
-
-def _folder_of(path, run):
-    return path if (path / "config.json").exists() else path / run
 
 
 def _records_up_to(path, step):

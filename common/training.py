@@ -64,6 +64,10 @@ class Clock:
         """CPU and wall seconds, to the millisecond."""
         return round(self.cpu_seconds, 3), round(self.wall_seconds, 3)
 
+    def results(self):
+        """The same as part of a run's result, {"cpu_seconds": …, "wall_seconds": …}."""
+        return dict(zip(("cpu_seconds", "wall_seconds"), self.seconds(), strict=True))
+
     def state_dict(self):
         return {"cpu_seconds": self.cpu_seconds, "wall_seconds": self.wall_seconds}
 
@@ -110,11 +114,12 @@ def check_finite(model, step, loss, grad_norm):
         raise DivergedError(f"step {step}: {values}")
 
 
-def run_to_the_end(train, run, stop, resume_command, hint):
+def run_to_the_end(train, run, stop, parser, config):
     """Call `train()`, write what it returns to the run's result.json, and return it.
 
     Exits instead with one line on stderr if training was stopped (train() returned None; the signal's status), if it
-    diverged (3, with the hint, what to try), or if the disk failed or damaged a file (1).
+    diverged (3, with what to try), or if the disk failed or damaged a file (1). `parser` and `config`, the script's,
+    give the command that resumes the run.
     """
     try:
         result = train()
@@ -123,11 +128,12 @@ def run_to_the_end(train, run, stop, resume_command, hint):
             return result
         line, status = f"stopped by {stop.signal.name}, saved in {run.path}", stop.exit_status
     except DivergedError as error:
-        print(f"{error}: diverged, the last good checkpoint is in {run.path}. Try {hint}.", file=sys.stderr)
+        lower = f"a lower --learning_rate (now {config.learning_rate:g}) or --max_norm (now {config.max_norm:g})"
+        print(f"{error}: diverged, the last good checkpoint is in {run.path}. Try {lower}.", file=sys.stderr)
         sys.exit(3)
     except (OSError, CheckpointError) as error:
         line, status = str(error), 1
-    print(f"{line}; resume with: {resume_command}", file=sys.stderr)
+    print(f"{line}; resume with: {parser.command(config, output_dir=run.path, resume=True)}", file=sys.stderr)
     sys.exit(status)
 
 

@@ -10,8 +10,6 @@ memory kept for the next step (`common.device.keep_freed_memory`), where nn.LSTM
 taken as 0, as part1/train.py has it.
 """
 
-import json
-import statistics
 import sys
 from pathlib import Path
 
@@ -22,16 +20,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from common.arguments import Parser, new_file, whole_number
-from common.device import choose_device, describe, in_fresh_process, in_turn, quartiles_of_ratio
-from common.files import write_atomically
-from common.progress import Progress
+from common import timing
+from common.arguments import Parser, whole_number
+from common.device import choose_device
 from part1.dataset import PalindromeDataset, encode
 from part1.lstm import LSTM
 from part1.train import OPTIMIZERS, update
 from part1.vanilla_rnn import VanillaRNN
-
-STATES = {"": False, ".kept": True}  # what follows the keys: whether freed memory is kept
 
 
 class TorchModel(nn.Module):
@@ -114,7 +109,7 @@ def training_step(model, x, target):
 
 
 def measure(T, config):
-    """Seconds of every round, {name: [seconds, ...]}, for T input digits, in this process."""
+    """Quartiles, {key: (low, median, high)}, for T input digits: ms of a step or a batch, and RATIOS."""
     torch.manual_seed(0)
     torch.set_flush_denormal(True)
     device, dataset = choose_device(config.device), PalindromeDataset(T + 1)
@@ -128,47 +123,24 @@ def measure(T, config):
         name: training_step(model.to(device), x, target)
         for name, model in models(config.input_dim, config.num_hidden, 10).items()
     }
-    return in_turn({**functions, "batch": batch}, config.rounds, device)
+    seconds = timing.in_turn({**functions, "batch": batch}, config.rounds, device)
+    measured = {f"{name}_ms.T{T}": timing.milliseconds(values) for name, values in seconds.items()}
+    for name, base in RATIOS:
+        measured[f"{name}_over_{'step' if name == 'batch' else base}.T{T}"] = timing.quartiles_of_ratio(
+            seconds[name], seconds[base]
+        )
+    return measured
 
 
-def build_parser():
+def main(argv=None):
     parser = Parser(__doc__.split("\n")[0])
     parser.add_argument("--input_length", nargs="+", type=whole_number(2, 100_000), default=[5, 10, 50, 100])
     parser.add_argument("--input_dim", type=int, choices=(1, 10), default=1, help="1: a raw digit, 10: one-hot")
     parser.add_argument("--num_hidden", type=whole_number(1, 10_000), default=128, help="units")
     parser.add_argument("--batch_size", type=whole_number(1, 1_000_000), default=128, help="palindromes a step")
-    parser.add_argument("--rounds", type=whole_number(3, 100_000), default=100, help="times that each model is timed")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps, or auto")
-    parser.add_argument("--json", type=new_file, metavar="FILE", help="write the medians there")
-    return parser
-
-
-def main(argv=None):
-    parser = build_parser()
-    config = parser.parse_args(argv)
-    try:
-        device = choose_device(config.device)
-    except ValueError as error:
-        parser.error(error)
-    medians, lines = {}, []
-    with Progress(len(config.input_length) * len(STATES), unit="process") as progress:
-        for T in config.input_length:
-            for state, keep_memory in STATES.items():
-                seconds = in_fresh_process(measure, T, config, keep_memory=keep_memory)
-                for name, values in seconds.items():
-                    key, median = f"{name}_ms.T{T}{state}", 1000 * statistics.median(values)
-                    medians[key] = round(median, 3)
-                    lines.append(f"{key:<34} {median:8.3f}")
-                for name, base in RATIOS:
-                    key = f"{name}_over_{'step' if name == 'batch' else base}.T{T}{state}"
-                    low, median, high = quartiles_of_ratio(seconds[name], seconds[base])
-                    medians[key] = round(median, 4)
-                    lines.append(f"{key:<34} {median:8.3f}  ({low:.3f} to {high:.3f})")
-                progress.advance(f"T = {T}{state}")
-    print(f"torch {torch.__version__}, {describe(device)}, batch {config.batch_size}, {config.num_hidden} units")
-    print("\n".join(lines))
-    if config.json:
-        write_atomically(config.json, json.dumps(medians, indent=1) + "\n")
+    config, device = timing.parse_flags(parser, argv, rounds=100)
+    measured = timing.in_both_states([(measure, T, config) for T in config.input_length])
+    timing.report(measured, config.json, device, f"batch {config.batch_size}, {config.num_hidden} units")
 
 
 if __name__ == "__main__":

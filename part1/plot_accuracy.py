@@ -86,11 +86,9 @@ def figure(points, curves, title):
             for T, values in seeds.items():
                 ax.plot([T] * len(values), values, marker, color=colour, ms=2.5, alpha=0.6)
             if seeds:
-                low, middle, high = ([end(values) for values in seeds.values()] for end in (min, median, max))
-                ax.fill_between([*seeds], low, high, color=colour, alpha=0.15, lw=0)
                 # Curves that coincide stay visible: each is drawn under the one before, and wider.
                 width = {"lw": 1.4 + rank, "ms": 5 + rank, "zorder": 3 - 0.1 * rank}
-                ax.plot([*seeds], middle, line, color=colour, marker=marker, label=label, **width)
+                figures.draw_median(ax, seeds, label, colour, line, 0.15, marker=marker, **width)
             T = solved_up_to(points, curve, input_dim)
             lines.append(f"{label} {f'to T = {T}' if T else 'at no length'}")
         ax.axhline(10, color="0.3", lw=0.8, ls=(0, (1, 2)))

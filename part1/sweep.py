@@ -25,7 +25,7 @@ if not __package__:  # run as `python part1/sweep.py`: import from the checkout,
 import torch
 
 from common.arguments import Parser, whole_number
-from common.device import choose_device, cores
+from common.device import choose_device, cores, prepare_process
 from common.files import read_records, write_atomically, write_records
 from common.progress import Progress
 from common.run_folder import lock_folder
@@ -179,7 +179,7 @@ def warm_context(*modules):
 
 def _start_worker():
     """Leave Ctrl-C to the parent, and end with it, however it ends."""
-    train.prepare_process()
+    prepare_process()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def end_with_parent():

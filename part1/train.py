@@ -16,7 +16,7 @@ from torch import nn
 
 from common.arguments import Parser, positive_number, whole_number
 from common.checkpoint import restore
-from common.device import choose_device
+from common.device import choose_device, prepare_process
 from common.progress import Progress
 from common.run_folder import RunFolder
 from common.training import Clock, StopFlag, check_finite, run_to_the_end
@@ -93,14 +93,6 @@ def check(config):
 def settings_of(config):
     """The settings that decide a run's numbers, a dict of plain values."""
     return {name: value for name, value in vars(config).items() if name not in ("output_dir", "resume")}
-
-
-def prepare_process():
-    """Make this process compute as fast as it can at these sizes."""
-    # 128 × 128 products are too small to share: one thread is the fastest, and cores do not change the numbers.
-    torch.set_num_threads(1)
-    # A gradient that vanishes passes through numbers below 1e-38, which take the processor many times longer.
-    torch.set_flush_denormal(True)
 
 
 def build_model(config):
@@ -208,28 +200,20 @@ def train(config, model, training_set, run=None, stop=False, show=True):
 
     with clock.paused():
         score = held_out_score(model, held_out_set, FINAL_EVALUATION, config.input_dim)
-    seconds = dict(zip(("cpu_seconds", "wall_seconds"), clock.seconds(), strict=True))
-    return {**score, "steps": step, "converged": 0 < config.patience <= solved, **seconds}
+    return {**score, "steps": step, "converged": 0 < config.patience <= solved, **clock.results()}
 
 
 def main(argv=None):
     parser = build_parser()
     config = parser.parse_args(argv)
-    if config.resume and config.output_dir is None:
-        parser.error("--resume needs --output_dir, the folder of the run to resume")
     stop = StopFlag()
     try:
         device = choose_device(config.device)
         check(config)
         model, training_set = build_model(config), build_training_set(config)
-        run = RunFolder(
-            config.output_dir,
-            settings_of(config),
-            COLUMNS,
-            resume=config.resume,
-            may_change=("device", "train_steps"),
-            default=ROOT / f"results/part1/{config.model_type}_length{config.input_length}_seed{config.seed}",
-        )
+        default = ROOT / f"results/part1/{config.model_type}_length{config.input_length}_seed{config.seed}"
+        resuming = {"resume": config.resume, "may_change": ("device", "train_steps")}
+        run = RunFolder(config.output_dir, settings_of(config), COLUMNS, default=default, **resuming)
         prepare_process()
         run.begin(device)
     except (ValueError, OSError, RuntimeError) as error:
@@ -239,13 +223,7 @@ def main(argv=None):
         f"{config.model_type}, input length {config.input_length} (palindromes of {config.input_length + 1} digits), "
         f"{'raw digits' if config.input_dim == 1 else 'one-hot digits'}, init {config.init}, seed {config.seed}"
     )
-    result = run_to_the_end(
-        lambda: train(config, model, training_set, run, stop),
-        run,
-        stop,
-        resume_command=parser.command(config, output_dir=run.path, resume=True),
-        hint=f"a lower --learning_rate (now {config.learning_rate:g}) or --max_norm (now {config.max_norm:g})",
-    )
+    result = run_to_the_end(lambda: train(config, model, training_set, run, stop), run, stop, parser, config)
     print(
         f"accuracy {result['accuracy']:.4f} on {result['palindromes']} "
         f"{'held-out palindromes' if result['held_out'] else 'palindromes (too few to hold any out)'}, "

@@ -6,8 +6,6 @@ Times and ratios, and what `.kept` after a key is, are as in part1/benchmark.py.
 bytes of all tensors that autograd keeps for the backward pass of one step.
 """
 
-import json
-import statistics
 import sys
 from pathlib import Path
 
@@ -17,11 +15,10 @@ if not __package__:  # run as `python part2/benchmark.py`: import from the check
 import torch
 import torch.nn.functional as F
 
-from common.arguments import Parser, new_file, whole_number
-from common.device import choose_device, describe, in_fresh_process, in_turn, quartiles_of_ratio
-from common.files import write_atomically
-from common.progress import Progress
-from part1.benchmark import STATES, training_step
+from common import timing
+from common.arguments import Parser, whole_number
+from common.device import choose_device
+from part1.benchmark import training_step
 from part1.lstm import LSTM
 from part2.dataset import Palindromes
 from part2.time_gate import AlwaysOpen, TimeGate
@@ -62,15 +59,22 @@ def saved_bytes(model, x, target):
 
 
 def measure(T, config):
-    """{model: (seconds of every round, bytes kept for the backward pass)} for T digits to read, in this process."""
+    """Quartiles, {key: (low, median, high)}, for T digits: ms of a step, its ratio, bytes kept for backward a step."""
     torch.manual_seed(0)
     torch.set_flush_denormal(True)
     device = choose_device(config.device)
     x, _, _, target = Palindromes(T + 1).batch(config.batch_size)
     x, target = x.to(device), target.to(device)
     cells = {name: model.to(device) for name, model in models(config.num_hidden).items()}
-    seconds = in_turn({name: training_step(model, x, target) for name, model in cells.items()}, config.rounds, device)
-    return {name: (seconds[name], saved_bytes(model, x, target)) for name, model in cells.items()}
+    seconds = timing.in_turn(
+        {name: training_step(model, x, target) for name, model in cells.items()}, config.rounds, device
+    )
+    measured = {}
+    for name, model in cells.items():
+        measured[f"{name}_ms.T{T}"] = timing.milliseconds(seconds[name])
+        measured[f"{name}_over_lstm.T{T}"] = timing.quartiles_of_ratio(seconds[name], seconds["lstm"])
+        measured[f"{name}_bytes_per_step.T{T}"] = [saved_bytes(model, x, target) / T] * 3
+    return measured
 
 
 def main(argv=None):
@@ -78,32 +82,9 @@ def main(argv=None):
     parser.add_argument("--input_length", nargs="+", type=whole_number(2, 100_000), default=[100, 200, 400, 800])
     parser.add_argument("--num_hidden", type=whole_number(1, 10_000), default=128, help="units")
     parser.add_argument("--batch_size", type=whole_number(1, 1_000_000), default=128, help="palindromes a step")
-    parser.add_argument("--rounds", type=whole_number(3, 100_000), default=20, help="times that each model is timed")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, or auto")
-    parser.add_argument("--json", type=new_file, metavar="FILE", help="write the medians there")
-    config = parser.parse_args(argv)
-    try:
-        device = choose_device(config.device, needs_float64=True)
-    except ValueError as error:
-        parser.error(error)
-    figures = {}
-    lines = [f"torch {torch.__version__}, {describe(device)}, batch {config.batch_size}, {config.num_hidden} units"]
-    with Progress(len(config.input_length) * len(STATES), unit="process") as progress:
-        for T in config.input_length:
-            for state, keep_memory in STATES.items():
-                measured = in_fresh_process(measure, T, config, keep_memory=keep_memory)
-                for name, (seconds, memory) in measured.items():
-                    low, ratio, high = quartiles_of_ratio(seconds, measured["lstm"][0])
-                    milliseconds = 1000 * statistics.median(seconds)
-                    figures[f"{name}_ms.T{T}{state}"] = round(milliseconds, 3)
-                    figures[f"{name}_over_lstm.T{T}{state}"] = round(ratio, 4)
-                    figures[f"{name}_bytes_per_step.T{T}"] = round(memory / T)  # in either state the same
-                    time = f"{milliseconds:9.1f} ms  {ratio:6.3f} × lstm ({low:.3f} to {high:.3f})"
-                    lines.append(f"{f'{name}.T{T}{state}':<26} {time}  {memory / T / 1e6:6.3f} MB per time step")
-                progress.advance(f"T = {T}{state}")
-    print("\n".join(lines))
-    if config.json:
-        write_atomically(config.json, json.dumps(figures, indent=1) + "\n")
+    config, device = timing.parse_flags(parser, argv, 20, "cpu, cuda, cuda:1, or auto", needs_float64=True)
+    measured = timing.in_both_states([(measure, T, config) for T in config.input_length])
+    timing.report(measured, config.json, device, f"batch {config.batch_size}, {config.num_hidden} units")
 
 
 if __name__ == "__main__":

@@ -132,13 +132,11 @@ def main(argv=None):
     config = parser.parse_args(argv)
     if abs(config.s) > 2 * config.tau:
         parser.error(f"--s {config.s:g} is more than two periods of {config.tau:g}; s and s mod τ are the same gate")
-    try:
+    with parser.printing():
         figures = {kind: figure(config.tau, config.s, config.r_on) for kind in ("png", "pdf")}
         config.output_dir.mkdir(parents=True, exist_ok=True)
         for kind, drawn in figures.items():
             save_figure(drawn, config.output_dir / f"gate.{kind}")
-    except (ValueError, OSError) as error:
-        parser.error(error)
 
 
 if __name__ == "__main__":

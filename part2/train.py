@@ -16,13 +16,13 @@ import torch.nn.functional as F
 
 from common.arguments import Parser, number_between, whole_number
 from common.checkpoint import restore
-from common.device import choose_device
+from common.device import choose_device, prepare_process
 from common.files import write_table
 from common.progress import Progress
 from common.run_folder import RunFolder
 from common.training import Clock, StopFlag, check_finite, run_to_the_end
 from part1 import init
-from part1.train import COLUMNS, CONVERGED, OPTIMIZERS, add_training_flags, prepare_process, update
+from part1.train import COLUMNS, CONVERGED, OPTIMIZERS, add_training_flags, update
 from part2.dataset import RESOLUTION, AddingProblem, FrequencyDiscrimination, Palindromes
 from part2.time_gate import PARAMETERS, AlwaysOpen, TimeGate
 from part2.time_gated_lstm import EQUATION_15, TimeGatedLSTM
@@ -190,16 +190,13 @@ def train(config, model, training_set, run, stop=False):
         values = {**{f"first_{name}": values for name, values in first_gate.items()}, **gate_values(model)}
         rows = ([f"{value:.6g}" for value in unit] for unit in zip(*values.values(), strict=True))
         write_table(run.path / "gate.csv", values, rows)
-    seconds = dict(zip(("cpu_seconds", "wall_seconds"), clock.seconds(), strict=True))
     score = {"accuracy": accuracy, "loss": heldout_loss, "sequences": FINAL_EVALUATION}
-    return {**score, "steps": step, "converged": 0 < config.patience <= solved, **seconds, **beyond}
+    return {**score, "steps": step, "converged": 0 < config.patience <= solved, **clock.results(), **beyond}
 
 
 def main(argv=None):
     parser = build_parser()
     config = parser.parse_args(argv)
-    if config.resume and config.output_dir is None:
-        parser.error("--resume needs --output_dir, the folder of the run to resume")
     if config.times and config.task == "frequency":
         parser.error("--times is for palindromes and adding: the waves of frequency have no --input_length")
     stop = StopFlag()
@@ -221,9 +218,7 @@ def main(argv=None):
 
     size = config.sampling if config.task == "frequency" else f"{config.input_length} steps"
     print(f"{config.task}, {size}, {config.model_type}, seed {config.seed}")
-    command = parser.command(config, output_dir=run.path, resume=True)
-    hint = f"a lower --learning_rate (now {config.learning_rate:g}) or --max_norm (now {config.max_norm:g})"
-    result = run_to_the_end(lambda: train(config, model, training_set, run, stop), run, stop, command, hint)
+    result = run_to_the_end(lambda: train(config, model, training_set, run, stop), run, stop, parser, config)
     print(
         f"accuracy {result['accuracy']:.4f} on {FINAL_EVALUATION} held-out sequences, loss {result['loss']:.4f}, "
         f"{result['steps']} steps, {result['wall_seconds']:.0f} s ({result['cpu_seconds']:.0f} s CPU), "

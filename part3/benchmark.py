@@ -15,8 +15,6 @@ All of it is measured twice, in fresh processes: as Python starts, and, with `.k
 kept, as part3/train.py keeps it (`common.device.keep_freed_memory`).
 """
 
-import json
-import statistics
 import sys
 from functools import partial
 from pathlib import Path
@@ -30,10 +28,9 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
-from common.arguments import Parser, new_file, whole_number
-from common.device import choose_device, describe, in_fresh_process, in_turn, quartiles_of_ratio
-from common.files import write_atomically
-from common.progress import Progress
+from common import timing
+from common.arguments import Parser, whole_number
+from common.device import choose_device
 from common.training import check_finite
 from part3.dataset import RandomSentences, TextDataset, read_text
 from part3.model import TextGenerationModel
@@ -46,7 +43,6 @@ ROOT = Path(__file__).resolve().parents[1]
 DEFAULTS = settings()
 BATCH_SIZE, SEQ_LENGTH, EMBEDDING_DIM = DEFAULTS.batch_size, DEFAULTS.seq_length, DEFAULTS.embedding_dim
 DRAWN_HIDDEN = (128, 256, 512)
-STATES = {"": False, ".kept": True}  # what follows the keys: whether freed memory is kept
 
 
 class BareModel(nn.Module):
@@ -128,57 +124,39 @@ def measure_training(config):
     """Quartiles, {key: (low, median, high)}: ms of a step or batch, and ratios."""
     torch.manual_seed(0)
     device = choose_device(config.device)
-    seconds = in_turn(training_functions(config.txt_file, device), config.rounds, device)
-    milliseconds = {name: [1000 * value for value in values] for name, values in seconds.items()}
-    measured = {f"{name}_ms": statistics.quantiles(values, n=4) for name, values in milliseconds.items()}
+    seconds = timing.in_turn(training_functions(config.txt_file, device), config.rounds, device)
+    measured = {f"{name}_ms": timing.milliseconds(values) for name, values in seconds.items()}
     for name, base in (("step", "bare"), ("batch", "step"), ("course_batch", "step")):
-        measured[f"{name}_over_{base}"] = quartiles_of_ratio(seconds[name], seconds[base])
+        measured[f"{name}_over_{base}"] = timing.quartiles_of_ratio(seconds[name], seconds[base])
     return measured
 
 
 def measure_drawing(config, vocab_size, H):
     """Quartiles, {key: (low, median, high)}: characters per second with H units a layer, and ratios."""
     torch.manual_seed(0)
-    seconds = in_turn(drawing_functions(vocab_size, H, config.length), config.rounds, torch.device("cpu"))
+    seconds = timing.in_turn(drawing_functions(vocab_size, H, config.length), config.rounds, torch.device("cpu"))
     measured = {}
     for (way, num_texts), values in seconds.items():
         drawn = [num_texts * config.length] * config.rounds
-        measured[f"{way}_per_second.h{H}.b{num_texts}"] = quartiles_of_ratio(drawn, values)
+        measured[f"{way}_per_second.h{H}.b{num_texts}"] = timing.quartiles_of_ratio(drawn, values)
     # A character of one text beside the plain loop's; one of 64 texts at once beside the loop over one, and over 64.
     of_64 = [value / 64 for value in seconds["draw", 64]]
-    measured[f"draw_speedup.h{H}.b1"] = quartiles_of_ratio(seconds["plain", 1], seconds["draw", 1])
-    measured[f"draw_speedup.h{H}.b64"] = quartiles_of_ratio(seconds["plain", 1], of_64)
-    measured[f"draw_speedup_over_plain_b64.h{H}"] = quartiles_of_ratio(seconds["plain", 64], seconds["draw", 64])
+    measured[f"draw_speedup.h{H}.b1"] = timing.quartiles_of_ratio(seconds["plain", 1], seconds["draw", 1])
+    measured[f"draw_speedup.h{H}.b64"] = timing.quartiles_of_ratio(seconds["plain", 1], of_64)
+    measured[f"draw_speedup_over_plain_b64.h{H}"] = timing.quartiles_of_ratio(seconds["plain", 64], seconds["draw", 64])
     return measured
 
 
 def main(argv=None):
     parser = Parser(__doc__.split("\n")[0])
     parser.add_argument("--txt_file", default=ROOT / "assets/book.txt", help="text whose windows are drawn")
-    parser.add_argument("--rounds", type=whole_number(3, 100_000), default=50, help="times that each way is timed")
     parser.add_argument("--length", type=whole_number(1, 10**6), default=100, help="characters drawn a round and text")
-    parser.add_argument("--device", default="cpu", help="of the training step: cpu, cuda, cuda:1, mps, or auto")
-    parser.add_argument("--json", type=new_file, metavar="FILE", help="write the medians there")
-    config = parser.parse_args(argv)
-    try:
-        device = choose_device(config.device)
+    config, device = timing.parse_flags(parser, argv, 50, "of the training step: cpu, cuda, cuda:1, mps, or auto")
+    with parser.printing():
         vocab_size = TextDataset(config.txt_file, SEQ_LENGTH).vocab_size
-    except (ValueError, OSError) as error:
-        parser.error(error)
-    measured = {}
-    processes = [(measure_training, config), *((measure_drawing, config, vocab_size, H) for H in DRAWN_HIDDEN)]
-    with Progress(len(STATES) * len(processes), unit="process") as progress:
-        for state, keep_memory in STATES.items():
-            for function, *args in processes:
-                quartiles = in_fresh_process(function, *args, keep_memory=keep_memory)
-                measured |= {key + state: values for key, values in quartiles.items()}
-                progress.advance()
-    print(f"torch {torch.__version__}, {describe(device)}, 2 layers, batch {BATCH_SIZE}, T {SEQ_LENGTH}")
-    for key, (low, median, high) in measured.items():
-        print(f"{key:<38} {median:12.4g}  ({low:.4g} to {high:.4g})")
-    if config.json:
-        medians = {key: float(f"{median:.4g}") for key, (_, median, _) in measured.items()}
-        write_atomically(config.json, json.dumps(medians, indent=1) + "\n")
+    drawing = [(measure_drawing, config, vocab_size, H) for H in DRAWN_HIDDEN]
+    measured = timing.in_both_states([(measure_training, config), *drawing])
+    timing.report(measured, config.json, device, f"2 layers, batch {BATCH_SIZE}, T {SEQ_LENGTH}")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ with its quartiles.
   the loss, and whether training ends.
 """
 
-import json
 import multiprocessing
 import os
 import socket
@@ -28,9 +27,9 @@ import torch
 import torch.nn.functional as F
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
 
+from common import timing
 from common.arguments import Parser, new_file, whole_number
-from common.device import keep_freed_memory, quartiles_of_ratio
-from common.files import write_atomically
+from common.device import keep_freed_memory
 from common.progress import Progress
 from common.training import Clock, check_finite
 from part3.dataset import RandomSentences, TextDataset
@@ -112,12 +111,10 @@ def main(argv=None):
     parser.add_argument("--rounds", type=whole_number(3, 100_000), default=20, help="times that each side is timed")
     parser.add_argument("--json", type=new_file, metavar="FILE", help="write the medians there")
     config = parser.parse_args(argv)
-    try:
+    with parser.printing():
         if config.batch_size % config.ranks:
             raise ValueError(f"--batch_size {config.batch_size} cannot be divided among {config.ranks} ranks")
         TextDataset(config.txt_file, config.seq_length)
-    except (ValueError, OSError) as error:
-        parser.error(error)
 
     rounds = {"one": [], "several": []}
     with processes(config, 1) as one, processes(config, config.ranks) as several:
@@ -132,19 +129,14 @@ def main(argv=None):
     (one, one_cpu, _), (several, several_cpu, sent) = (zip(*kept[1:], strict=True) for kept in rounds.values())
     steps = [config.steps] * config.rounds
     measured = {
-        "steps_per_second.1": quartiles_of_ratio(steps, one),
-        f"steps_per_second.{config.ranks}": quartiles_of_ratio(steps, several),
-        f"speedup.{config.ranks}": quartiles_of_ratio(one, several),
-        f"cpu_speedup.{config.ranks}": quartiles_of_ratio(one_cpu, several_cpu),
+        "steps_per_second.1": timing.quartiles_of_ratio(steps, one),
+        f"steps_per_second.{config.ranks}": timing.quartiles_of_ratio(steps, several),
+        f"speedup.{config.ranks}": timing.quartiles_of_ratio(one, several),
+        f"cpu_speedup.{config.ranks}": timing.quartiles_of_ratio(one_cpu, several_cpu),
         "bytes_per_step": [max(sent)] * 3,
     }
     sizes = f"2 layers of {config.lstm_num_hidden}, global batch {config.batch_size}, T {config.seq_length}"
-    print(f"torch {torch.__version__}, CPU, {sizes}")
-    for key, (low, median, high) in measured.items():
-        print(f"{key:<20} {median:12.4g}  ({low:.4g} to {high:.4g})")
-    if config.json:
-        medians = {key: float(f"{median:.6g}") for key, (_, median, _) in measured.items()}
-        write_atomically(config.json, json.dumps(medians, indent=1) + "\n")
+    timing.report(measured, config.json, torch.device("cpu"), sizes)
 
 
 if __name__ == "__main__":

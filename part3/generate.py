@@ -12,7 +12,6 @@ if not __package__:  # run as `python part3/generate.py`: import from the checko
 import numpy as np
 
 from common.arguments import Parser, number_between, whole_number
-from common.files import ignore_broken_pipe
 from part3.dataset import encode, read_input
 from part3.sampling import Writer, write
 from part3.trained import BOOK, Trained
@@ -60,25 +59,16 @@ def main(argv=None):
     parser.add_argument("--num_samples", type=whole_number(1, 100_000), default=1, help="texts per temperature")
     parser.add_argument("--seed", type=whole_number(0, 2**63 - 1), default=0, help="seed of the draws")
     config = parser.parse_args(argv)
-    try:
+    with parser.printing():
         trained = Trained(config.checkpoint)
         prompts = read_prompts(config, trained.characters)
-    except (ValueError, OSError) as error:
-        parser.error(error)
-
-    sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a character
-    rng = np.random.default_rng(config.seed)
-    try:
-        with ignore_broken_pipe():
-            for temperature in config.temperature:
-                for n, prompt in enumerate(prompts, start=1):
-                    which = f", prompt {n}" if len(prompts) > 1 else ""
-                    if which or len(config.temperature) > 1:
-                        print(f"--- temperature {temperature:g}{which}")
-                    write_texts(config, trained, prompt, temperature, rng)
-    except KeyboardInterrupt:
-        print()
-        sys.exit(130)
+        rng = np.random.default_rng(config.seed)
+        for temperature in config.temperature:
+            for n, prompt in enumerate(prompts, start=1):
+                which = f", prompt {n}" if len(prompts) > 1 else ""
+                if which or len(config.temperature) > 1:
+                    print(f"--- temperature {temperature:g}{which}")
+                write_texts(config, trained, prompt, temperature, rng)
 
 
 if __name__ == "__main__":

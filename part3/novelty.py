@@ -11,7 +11,6 @@ if not __package__:  # run as `python part3/novelty.py`: import from the checkou
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from common.arguments import Parser
-from common.files import ignore_broken_pipe
 from part3.dataset import read_input, read_text
 
 NGRAM = 20  # characters
@@ -47,16 +46,10 @@ def main(argv=None):
     parser.add_argument("--txt_file", required=True, help="the book")
     parser.add_argument("--encoding", default="utf-8", help="encoding of both")
     config = parser.parse_args(argv)
-    sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a character
-    try:
+    with parser.printing():
         book, sample = read_text(config.txt_file, config.encoding), read_input(config.sample, config.encoding)
         passage, share = longest_shared(sample, book), share_found(sample, book)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except (ValueError, OSError) as error:
-        parser.error(error)
-    quoted = repr(passage) if len(passage) <= 120 else f"{passage[:60]!r} ... {passage[-60:]!r}"
-    with ignore_broken_pipe():
+        quoted = repr(passage) if len(passage) <= 120 else f"{passage[:60]!r} ... {passage[-60:]!r}"
         print(f"longest shared passage: {len(passage)} characters{f': {quoted}' if passage else ''}")
         if len(sample) < NGRAM:
             print(f"{NGRAM}-grams: none, the sample has only {len(sample)} characters")

@@ -10,8 +10,8 @@ from pathlib import Path
 if not __package__:  # run as `python part3/plot_temperatures.py`: import from the checkout, not from part3/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from common.figures import BLUE, GREEN, VERMILION, grouped, in_house_style, markdown, new_figure, plot_script, spread
-from common.files import read_table
+from common import figures
+from common.figures import BLUE, GREEN, VERMILION, markdown, read_grouped, spread
 
 MEASURES = {
     "known_words": ("words that stand in the book", BLUE, "o-"),
@@ -20,14 +20,12 @@ MEASURES = {
 }
 
 
-@in_house_style
+@figures.in_house_style
 def figure(shares):
     """A line per measure against the temperature: median of the seeds, band from the lowest to the highest."""
-    fig, ax = new_figure(width=6.4, height=3.4)
+    fig, ax = figures.new_figure(width=6.4, height=3.4)
     for name, (label, colour, style) in MEASURES.items():
-        low, median, high = ([f(s[name]) for s in shares.values()] for f in (min, statistics.median, max))
-        ax.plot(list(shares), median, style, color=colour, label=label)
-        ax.fill_between(list(shares), low, high, color=colour, alpha=0.2, lw=0)
+        figures.draw_median(ax, {t: measured[name] for t, measured in shares.items()}, label, colour, style)
     ax.set(xlabel="temperature (0: greedy, 1: the model's own distribution)", ylabel="share (%)", ylim=(0, 102))
     ax.legend(loc="upper right")
     coldest, hottest = min(shares), max(shares)
@@ -40,9 +38,8 @@ def figure(shares):
     return fig
 
 
-def figures(path):
-    rows = read_table(path, dict.fromkeys(("temperature", *MEASURES), float), "part3/temperatures.py")
-    texts = sorted(grouped(rows, "temperature").items())
+def draw(path):
+    texts = sorted(read_grouped(path, "temperature").items())
     shares = {t: {name: [100 * row[name] for row in those] for name in MEASURES} for t, those in texts}  # per cent
     lines = [(f"{t:g}", *(spread(values, ".1f") for values in measured.values())) for t, measured in shares.items()]
     labels = [label for label, *_ in MEASURES.values()]
@@ -50,4 +47,4 @@ def figures(path):
 
 
 if __name__ == "__main__":
-    plot_script(__doc__, figures, "part3", csv=("part3/temperatures.csv", "the table"))
+    figures.plot_script(__doc__, draw, "part3", csv=("part3/temperatures.csv", "the table"))

@@ -17,8 +17,7 @@ from matplotlib.ticker import LogLocator
 
 from common.arguments import Parser, positive_number
 from common.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILION, in_house_style, markdown, new_figure, save_figure
-from common.files import read_table
-from common.run_folder import METRICS, read_metrics, read_runs
+from common.run_folder import read_metrics, read_runs
 
 # Only part 3's metrics have heldout_bpc, and a row that was cut off lacks wall_seconds.
 COLUMNS = dict.fromkeys(("step", "train_loss", "heldout_loss", "heldout_bpc", "cpu_seconds", "wall_seconds"), float)
@@ -44,9 +43,10 @@ def read_curves(paths, prefixes):
     curves = defaultdict(list)
     for path in sorted(map(Path, paths)):
         if (path / "config.json").exists() and not (path / "result.json").exists():
-            runs, metrics = {path.name: {}}, {path.name: read_table(path / METRICS, COLUMNS, "part3/train.py")}
+            runs = {path.name: {}}
         else:
-            runs, metrics = read_runs(path), read_metrics(path, COLUMNS)
+            runs = read_runs(path)
+        metrics = read_metrics(path, COLUMNS)
         for name, run in runs.items():
             if not name.startswith(tuple(prefixes)):
                 continue
@@ -143,16 +143,14 @@ def main(argv=None):
     parser.add_argument("--output", required=True, help="the figure, .png or .pdf")
     parser.add_argument("--reference", nargs="+", type=reference, default=[], metavar="LOSS=LABEL", help="dashed lines")
     config = parser.parse_args(argv)
-    try:
+    with parser.printing():
         curves = read_curves(config.runs, config.name)
         if len(curves) > len(LOOKS):
             raise ValueError(f"{len(curves)} curves are too many for one figure, {len(LOOKS)} are allowed")
         if Path(config.output).suffix not in (".png", ".pdf"):
             raise ValueError(f"--output {config.output} is neither .png nor .pdf")
         save_figure(figure(curves, config.reference), config.output)
-    except (ValueError, OSError) as error:
-        parser.error(error)
-    print(table(curves))
+        print(table(curves))
 
 
 if __name__ == "__main__":

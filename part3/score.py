@@ -14,7 +14,7 @@ import torch
 
 from common.arguments import Parser, new_file, number_between, whole_number
 from common.device import choose_device, limit_threads
-from common.files import ignore_broken_pipe, write_atomically
+from common.files import write_atomically
 from part3.dataset import encode, read_input, split
 from part3.evaluation import predictions
 from part3.page import surprise_page
@@ -106,14 +106,8 @@ def main(argv=None):
     parser.add_argument("--device", default="cpu", help="auto (cuda, then mps, then cpu), cpu, cuda, cuda:1, mps")
     config = parser.parse_args(argv)
     limit_threads()
-    sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a character
-    try:
-        with ignore_broken_pipe():
-            print_score(config)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except (ValueError, OSError) as error:
-        parser.error(error)
+    with parser.printing():
+        print_score(config)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ known_words, the share of the text's words that occur in the book; repeated, the
 earlier in the same text; copied, the share of them that occur in the book. part3/plot_temperatures.py draws it.
 """
 
-import itertools
 import math
 import re
 import sys
@@ -19,8 +18,8 @@ if not __package__:  # run as `python part3/temperatures.py`: import from the ch
 import numpy as np
 
 from common.arguments import Parser, number_between, whole_number
+from common.figures import with_progress
 from common.files import write_table
-from common.progress import Progress
 from part3.dataset import read_text
 from part3.novelty import NGRAM, ngrams, share_found
 from part3.sampling import Writer, write
@@ -65,24 +64,16 @@ def main(argv=None):
     parser.add_argument("--seeds", type=whole_number(1, 1_000), default=5, help="texts per temperature")
     parser.add_argument("--output_dir", default=str(ROOT / "results/part3"), help="folder for temperatures.csv")
     config = parser.parse_args(argv)
-    try:
+    with parser.printing():
         trained = Trained(config.checkpoint)
         book = read_text(config.txt_file)
         Path(config.output_dir).mkdir(parents=True, exist_ok=True)
-    except (ValueError, OSError) as error:
-        parser.error(error)
-
-    vocabulary, rows = set(words_of(book)), []
-    with Progress(len(config.temperature) * config.seeds, unit="text") as progress:
-        for temperature, seed in itertools.product(config.temperature, range(config.seeds)):
+        vocabulary, rows = set(words_of(book)), []
+        for temperature, seed in with_progress(config.temperature, range(config.seeds)):
             text = written(trained, temperature, config.length, seed)
             shares = (share_known(text, vocabulary), share_repeated(text), share_found(text, book))
             rows.append([f"{temperature:g}", seed, len(text), *(f"{share:.4f}" for share in shares)])
-            progress.advance(f"temperature {temperature:g}")
-    try:
         write_table(Path(config.output_dir) / "temperatures.csv", COLUMNS, rows)
-    except OSError as error:
-        parser.error(error)
 
 
 if __name__ == "__main__":

@@ -202,11 +202,11 @@ def train(config, dataset, sampler, model, run, stop, ranks, summary=None):
             progress.advance(note)
     if not run:
         return {}
-    seconds = dict(zip(("cpu_seconds", "wall_seconds"), clock.seconds(), strict=True))
-    write_samples(run)
-    best = Trained(run.path)
-    losses = final_losses(best.model().to(device), dataset.held_out)
-    return {"ended_by": ending, "steps": step, "best_step": best.step, **losses, **seconds}
+    with clock.paused():
+        write_samples(run)
+        best = Trained(run.path)
+        losses = final_losses(best.model().to(device), dataset.held_out)
+    return {"ended_by": ending, "steps": step, "best_step": best.step, **losses, **clock.results()}
 
 
 def open_summary(path):
@@ -256,8 +256,6 @@ def follow(training, stop):
 def main(argv=None):
     parser = build_parser()
     config = parser.parse_args(argv)
-    if config.resume and config.output_dir is None:
-        parser.error("--resume needs --output_dir, the folder of the run to resume")
     stop = StopFlag()
     try:
         ranks = Ranks()
@@ -276,8 +274,7 @@ def main(argv=None):
     layers = f"{config.lstm_num_layers} layers of {config.lstm_num_hidden}"
     print(f"{config.txt_file}: {parts}, {dataset.vocab_size} distinct; {layers}, {config.sampling}")
     resume = partial(parser.command, config, output_dir=run.path, resume=True)
-    hint = f"a lower --learning_rate (now {config.learning_rate:g}) or --max_norm (now {config.max_norm:g})"
-    result = run_to_the_end(training, run, stop, resume(), hint)
+    result = run_to_the_end(training, run, stop, parser, config)
     loss, setting = result["heldout_loss"], result["ended_by"]
     bits = "nothing held out"
     if loss is not None:

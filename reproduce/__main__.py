@@ -22,7 +22,7 @@ try:
     from doit.dependency import DatabaseException
 
     from reproduce.claims import comparison
-    from reproduce.runner import blocked, expected_minutes, open_record, run_steps, unfinished
+    from reproduce.runner import blocked, expected_minutes, run_steps, unfinished
     from reproduce.texts import fill, make_pdf
 except ModuleNotFoundError as error:
     print(f"reproduce: error: {error}: pip install -r requirements-dev.txt brings what this needs", file=sys.stderr)
@@ -30,7 +30,7 @@ except ModuleNotFoundError as error:
 
 from common.arguments import Parser, whole_number
 from common.device import cores
-from common.files import ignore_broken_pipe, write_atomically
+from common.files import write_atomically
 from common.run_folder import lock_folder
 from reproduce.steps import PARTS, ROOT, steps
 
@@ -95,13 +95,6 @@ def list_steps(folder, table, to_do, reasons):
         print(f"    {reasons.get(step.name) or f'python {words}{prints}'}")
 
 
-def summary(folder, made):
-    """A Markdown table of what was made, a row a step."""
-    record = open_record(folder)
-    rows = [f"| {s.name} | {', '.join(s.outputs)} | {record.get_value(s.name, 'wall_seconds'):.0f} |" for s in made]
-    return "\n".join(["| step | files | seconds |", "|---|---|---|", *rows])
-
-
 def stop(number, frame):
     """What the first Ctrl-C or SIGTERM does; later ones do nothing."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -115,10 +108,8 @@ def main(argv=None, table=steps):
     if not (config.quick or config.full):
         if config.only != "report" or config.list:
             parser.error("--quick or --full? (only --only report goes without)")
-        try:
+        with parser.printing():
             return make_texts(config.output_dir)
-        except (OSError, ValueError) as error:
-            parser.error(error)
 
     scale = "full" if config.full else "quick"
     folder = Path(config.output_dir or ROOT / "reproduced" / scale).resolve()
@@ -135,7 +126,7 @@ def main(argv=None, table=steps):
     except (OSError, ValueError, DatabaseException) as error:
         parser.error(error)
     if config.list:
-        with ignore_broken_pipe():
+        with parser.printing():
             list_steps(folder, table, to_do, reasons)
         return
 
@@ -154,7 +145,7 @@ def main(argv=None, table=steps):
     try:
         failed = run_steps(folder, ROOT, to_do, config.workers, lock)
         made = [step for step in possible if step.name not in failed]
-        print(f"\n{summary(folder, made)}\n\n{comparison(folder, ROOT / 'results', made)}")
+        print(f"\n{comparison(folder, ROOT / 'results', made)}")
     except KeyboardInterrupt as stopped:
         print(f"stopped by {stopped.args[0].name}: start the same command again to continue", file=sys.stderr)
         sys.exit(128 + stopped.args[0])

@@ -164,11 +164,11 @@ def add_experiments(table):
         table.add(f"{part}/plot_{name}", command, figures, ("", 3), inputs=[f"{part}/{file}" for file in tables])
     command = "part1/experiments/reservoir.py --output_dir {out}/part1"
     scales = ("--seeds 2 --input_length 1 2 5 10 20 50", 16), ("", 170)
-    table.add("part1/reservoir", command, ["reservoir.csv"], *scales, prints="reservoir.md")
+    table.add("part1/reservoir", command, ["reservoir.csv"], *scales)
     gated = [path for path in table.made_by("part2/trained/palindromes") if "_gated_seed" in path]
     inputs = ["part1/memory/points.csv", "part1/sweep/points.csv", "part1/reservoir.csv", *gated]
     command = (
         "part1/experiments/plot_frontier.py --sweep_dir {out}/part1/memory {out}/part1/sweep "
         "--runs_dir {out}/part2/trained --reservoir {out}/part1/reservoir.csv --output_dir {out}/part1"
     )
-    table.add("part1/plot_frontier", command, ["frontier.png"], ("", 3), inputs=inputs, prints="frontier.md")
+    table.add("part1/plot_frontier", command, ["frontier.png"], ("", 3), inputs=inputs)

@@ -5,7 +5,6 @@ kills 80 times.
 """
 
 import contextlib
-import csv
 import os
 import pty
 import random
@@ -26,6 +25,7 @@ import part3.generate
 import part3.score
 import part3.train
 from common.checkpoint import load_checkpoint
+from common.files import read_records
 from tests.fast.test_checkpoint import payloads
 from tests.scripts import ROOT, call, run, start
 
@@ -59,16 +59,11 @@ def ends_well(*args):
     return err
 
 
-def metrics(folder):
-    with open(folder / "metrics.csv") as file:
-        return list(csv.DictReader(file))
-
-
 def fingerprint(folder):
     """All that must be the same after a resume: weights, optimizer, random streams, metrics but for times, result."""
     state = torch.load(folder / "checkpoint.pt", weights_only=True)
     state.pop("clock")
-    rows = [{k: v for k, v in row.items() if not k.endswith("seconds")} for row in metrics(folder)]
+    rows = [{k: v for k, v in row.items() if not k.endswith("seconds")} for row in read_records(folder / "metrics.csv")]
     result = [line for line in (folder / "result.json").read_text().splitlines() if "seconds" not in line]
     samples = [path.read_text() for path in sorted(folder.glob("samples*"))]
     return state, rows, result, samples
@@ -98,7 +93,7 @@ def unbroken(tmp_path_factory):
     for kind in KINDS:
         folder = tmp_path_factory.mktemp(f"unbroken_{kind}")
         ends_well(*small(kind), "--output_dir", folder)
-        runs[kind] = folder, float(metrics(folder)[-1]["wall_seconds"])
+        runs[kind] = folder, read_records(folder / "metrics.csv")[-1]["wall_seconds"]
     return runs
 
 
@@ -225,7 +220,7 @@ def test_a_truncated_checkpoint_falls_back_to_the_previous_and_says_so(tmp_path,
     path.write_bytes(path.read_bytes()[:-100])
     err = ends_well(*flags)
     assert "checkpoint.pt is damaged" in err and "checkpoint_previous.pt" in err
-    assert [int(row["step"]) for row in metrics(tmp_path / "run")] == list(range(10, 411, 10))
+    assert [row["step"] for row in read_records(tmp_path / "run/metrics.csv")] == list(range(10, 411, 10))
 
 
 @pytest.mark.parametrize(

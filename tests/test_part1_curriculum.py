@@ -1,10 +1,9 @@
 """The curriculum from end to end: a model that remembers beyond the lengths that it was trained at, and resumes."""
 
-import csv
-
 import pytest
 import torch
 
+from common.files import read_records
 from part1 import train
 from part1.curriculum import SHORT
 from part1.dataset import PalindromeDataset
@@ -33,10 +32,10 @@ def test_a_resumed_run_is_the_unbroken_one(tmp_path):
     a, b = (torch.load(tmp_path / name / "checkpoint.pt", weights_only=True) for name in "ab")
     assert all(torch.equal(a["model"][name], b["model"][name]) for name in a["model"])
     assert a["training_set"] == b["training_set"] and a["training_set"]["bound"] > SHORT
-    rows = []
-    for name in "ab":
-        with open(tmp_path / name / "metrics.csv", newline="") as file:
-            rows.append([[row[c] for c in train.COLUMNS if "seconds" not in c] for row in csv.DictReader(file)])
+    rows = [
+        [[row[c] for c in train.COLUMNS if "seconds" not in c] for row in read_records(tmp_path / name / "metrics.csv")]
+        for name in "ab"
+    ]
     assert rows[0] == rows[1] and len(rows[0]) == 12
 
 

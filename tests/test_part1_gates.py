@@ -75,15 +75,15 @@ TINY = {
 }
 ROWS = {  # 6 of the biases: none at 4 digits, as none solves 3
     "gates": {"gates_ablation": len(VARIANTS), "gates_forget_bias": 6, "gates_activations": 3 * 128},
-    "gradient_flow": {"gradient_flow": 12 * 16, "gradient_flow_runs": 16, "gradient_flow_singular_values": 9 * 6},
+    "gradient_flow": {"gradient_flow": 12 * 16, "gradient_flow_runs": 16},
     "curriculum_rules": {"curriculum_rules": 2 * 4, "curriculum_states": 2 * 10 * 20},
     "optimizers": {"optimizers": 4 * 9, "optimizer_paths": 11 * 61},
 }
-DRAWN = {  # lines of the printed table, figures
-    "gates": (2 + len(VARIANTS), {"gates_ablation.png", "gates_forget_bias.png", "gates_activations.png"}),
-    "gradient_flow": (2 + 16, {"gradient_flow.png", "gradient_flow_singular_values.png"}),
-    "curriculum_rules": (2 + 4, {"curriculum.png"}),
-    "optimizers": (2 + 2 + 4, {"optimizers.png", "optimizer_paths.png"}),
+DRAWN = {
+    "gates": {"gates_ablation.png", "gates_forget_bias.png", "gates_activations.png"},
+    "gradient_flow": {"gradient_flow.png"},
+    "curriculum_rules": {"curriculum.png"},
+    "optimizers": {"optimizers.png", "optimizer_paths.png"},
 }
 
 
@@ -95,19 +95,18 @@ def test_tables_and_their_figures(tmp_path, script):
     folders = ("--csv_dir", tmp_path, "--output_dir", tmp_path / "new")
     status, out, err = run(f"part1/experiments/plot_{script}.py", *folders)
     assert status == 0, err
-    assert (len(out.splitlines()), {path.name for path in (tmp_path / "new").iterdir()}) == DRAWN[script]
+    assert {path.name for path in (tmp_path / "new").iterdir()} == DRAWN[script] and out == ""
 
 
 def test_the_reservoir_and_the_counts(tmp_path):
     args = ("--input_length", 2, 8, "--seeds", 1, "--output_dir", tmp_path)
-    status, out, err = run("part1/experiments/reservoir.py", *args)
+    status, _, err = run("part1/experiments/reservoir.py", *args)
     assert status == 0, err
     rows = read_records(tmp_path / "reservoir.csv")
     accuracy = {(row["weights"], row["input_length"]): row["accuracy"] for row in rows}
     assert accuracy["counts, first digit", 8] == 1, "the first digit read is the one asked for"
     assert accuracy["counts, last 3 digits", 8] < 0.2 and accuracy["counts, last 3 digits", 2] == 1
     assert accuracy["RNN, latch (engineered)", 8] > 0.9
-    assert len(out.splitlines()) == 2 + 8 and "| counts, first digit | one-hot | 100.0 (100.0 to 100.0) |" in out
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,11 @@
 """part1/experiments/gradient_flow.py: the formulas of question 1.1 against autograd, its measures on known answers."""
 
-import math
-
 import pytest
 import torch
 import torch.nn.functional as F
 
 from part1.experiments import gradient_flow
-from part1.experiments.gradient_flow import bptt, jacobian_singular_values
-from part1.experiments.plot_gradient_flow import singular_figure
+from part1.experiments.gradient_flow import bptt
 from part1.lstm import LSTM
 from part1.vanilla_rnn import VanillaRNN
 from tests.scripts import run
@@ -66,57 +63,6 @@ def test_the_gradient_of_the_cell_is_that_of_a_forget_gate_alone():
 def test_a_norm_does_not_underflow():
     v = torch.tensor([[3e-200, 4e-200], [0, 0], [3, 4]], dtype=torch.float64)
     torch.testing.assert_close(gradient_flow.norm(v), torch.tensor([5e-200, 0, 5], dtype=torch.float64))
-
-
-@pytest.mark.parametrize("saturated", [0, 1, 5])
-def test_singular_values_of_near_steps_are_those_of_autograds_jacobian(rnn, saturated):
-    """A unit at tanh(100) = 1 takes a direction away: a value of 0, which torch finds only up to rounding."""
-    rnn.b_h.data[:saturated] = 100
-    left = H - saturated
-    for distance, values in jacobian_singular_values(rnn, X[0], [1, 2, 5]):
-        _, h = rnn(X[:1, :-distance], return_states=True)
-        J = torch.autograd.functional.jacobian(
-            lambda h_t, d=distance: rnn(X[:1, -d:], h_t[None], return_states=True)[1][0, -1], h[0, -1].detach()
-        )
-        torch.testing.assert_close(10 ** values[:left], torch.linalg.svdvals(J)[:left], rtol=1e-8, atol=0)
-        assert (values[left:] == -math.inf).all()
-
-
-def test_singular_values_stay_exact_over_hundreds_of_decades_and_beside_units_that_saturate_on_the_way():
-    """Where W_hh is diagonal the values are each unit's own product of w (1 - h²)."""
-    model, steps = VanillaRNN(D, H, K).double(), 90
-    w = torch.tensor([3.0, 1.1, 0.3, 1e-2, 1e-4], dtype=torch.float64)
-    model.W_hh.data, model.W_hx.data = w.diag(), torch.eye(H, D, dtype=torch.float64)
-    torch.manual_seed(0)
-    x = torch.randn(steps + 1, D, dtype=torch.float64)
-    x[30, 1] = x[50, 3] = 100
-    _, h = model(x[None], return_states=True)
-    for distance, values in jacobian_singular_values(model, x, [5, 45, steps]):
-        products = (w * (1 - h[0, -distance:].detach() ** 2)).log10().sum(dim=0)
-        torch.testing.assert_close(values, products.sort(descending=True).values, rtol=1e-8, atol=1e-6)
-    assert values[2] < -90 and values[3:].tolist() == [-math.inf, -math.inf]
-
-
-def test_singular_values_of_a_power_are_powers():
-    """With h = 0 the Jacobian is a power of W_hh, here U diag(d) U^T: far below what a float64 can hold."""
-    model, d = VanillaRNN(D, H, K).double(), torch.tensor([1.5, 1.1, 0.3, 1e-2, 1e-4], dtype=torch.float64)
-    torch.manual_seed(0)
-    U = torch.linalg.qr(torch.randn(H, H, dtype=torch.float64)).Q
-    model.W_hh.data = U @ d.diag() @ U.T
-    ((_, values),) = jacobian_singular_values(model, torch.zeros(91, D, dtype=torch.float64), [90])
-    torch.testing.assert_close(values, 90 * d.log10(), rtol=1e-8, atol=1e-6)
-    assert values[-1] < -350
-
-
-def test_the_figure_of_singular_values_leaves_out_those_that_are_zero():
-    def rows(largest):
-        return [{"log10_largest": largest, "log10_median": -2.0, "log10_smallest": -math.inf}] * 2
-
-    ends = {("RNN, default", "no"): -1.5, ("RNN, latch", "no"): -math.inf}
-    axes = singular_figure({cell: {1: rows(-1.0), 9: rows(end)} for cell, end in ends.items()}).axes
-    assert all(math.isfinite(end) for ax in axes for end in ax.get_ylim())
-    titles = [ax.get_title(loc="left").splitlines()[1] for ax in axes]
-    assert titles == ["largest 0.032, median 0.01", "largest 0, median 0.01"]
 
 
 def test_of_the_latch_only_the_readout_is_trained():

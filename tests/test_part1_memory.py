@@ -119,16 +119,10 @@ def results(tmp_path):
     return "--sweep_dir", sweep, "--runs_dir", runs, "--reservoir", reservoir, "--output_dir", tmp_path / "new"
 
 
-def test_frontier_table_and_figure(tmp_path, results):
+def test_the_frontier_is_drawn(tmp_path, results):
     status, out, err = run("part1/experiments/plot_frontier.py", *results)
     assert status == 0, err
-    assert out.splitlines()[2:] == [
-        "| learned | RNN | default | one-hot digits | 20 | 20 | 9 of 10 | 100 | 3 | 0.900 to 1.000 | 0.400 to 0.500 |",
-        "| learned | RNN | default, curriculum | one-hot digits | none | 30 | – | – | – | – | – |",
-        "| learned | time-gated LSTM | default, log τ 1 to 6 | one-hot digits | 100 | 100 | 1 of 1 | 70 | 9 | – | – |",
-        "| reservoir | LSTM | chrono, readout only | one-hot digits | 50 | 50 | 1 of 1 | – | – | – | – |",
-        "| engineered | RNN | latch | one-hot digits | 100 | 100 | 1 of 1 | 100 | 3 | – | – |",
-    ]
+    assert out == ""
     assert (tmp_path / "new/frontier.png").read_bytes().startswith(b"\x89PNG")
 
 

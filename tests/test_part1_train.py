@@ -1,6 +1,5 @@
 """part1/train.py: it learns, it counts, it reports, and bad input costs one line."""
 
-import csv
 import json
 import math
 import re
@@ -10,6 +9,7 @@ import sys
 import pytest
 import torch
 
+from common.files import read_records
 from part1 import train
 from part1.dataset import PalindromeDataset
 from part1.vanilla_rnn import VanillaRNN
@@ -24,11 +24,6 @@ TINY = ["--num_hidden", 8, "--batch_size", 16, "--patience", 0]
 
 def result_of(folder):
     return json.loads((folder / "result.json").read_text())
-
-
-def rows_of(folder):
-    with open(folder / "metrics.csv") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.mark.parametrize("model_type, init", [("RNN", "default"), ("RNN", "orthogonal"), ("LSTM", "default")])
@@ -47,9 +42,9 @@ def test_it_learns_palindromes_of_five_digits_and_ends_by_itself(tmp_path, model
 def test_exactly_train_steps_updates_and_a_row_per_evaluation(tmp_path):
     status, _, err = run(SCRIPT, *TINY, "--train_steps", 25, "--eval_every", 10, "--output_dir", tmp_path)
     assert status == 0, err
-    rows = rows_of(tmp_path)
-    assert [row["step"] for row in rows] == ["10", "20", "25"] and tuple(rows[0]) == train.COLUMNS
-    assert all(math.isfinite(float(value)) for row in rows for value in row.values())
+    rows = read_records(tmp_path / "metrics.csv")
+    assert [row["step"] for row in rows] == [10, 20, 25] and tuple(rows[0]) == train.COLUMNS
+    assert all(math.isfinite(value) for row in rows for value in row.values())
     assert result_of(tmp_path)["steps"] == 25 and not result_of(tmp_path)["converged"]
     state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     assert state["step"] == 25 and state["optimizer"]["state"][0]["step"] == 25
@@ -60,7 +55,10 @@ def test_same_seed_same_numbers_and_another_seed_others(tmp_path):
         args = ["--model_type", "LSTM", "--train_steps", 20, "--eval_every", 5, "--seed", seed]
         assert run(SCRIPT, *TINY, *args, "--output_dir", tmp_path / name)[0] == 0
     a, b, c = (
-        [[row[name] for name in train.COLUMNS if not name.endswith("seconds")] for row in rows_of(tmp_path / name)]
+        [
+            [row[name] for name in train.COLUMNS if not name.endswith("seconds")]
+            for row in read_records(tmp_path / name / "metrics.csv")
+        ]
         for name in "abc"
     )
     assert a == b and a != c
@@ -71,7 +69,7 @@ def test_the_first_losses_of_seed_0(tmp_path):
     for model_type, expected in (("RNN", GOLDEN_RNN), ("LSTM", GOLDEN_LSTM)):
         flags = ["--model_type", model_type, "--train_steps", 10, "--eval_every", 2]
         assert run(SCRIPT, *flags, "--output_dir", tmp_path / model_type)[0] == 0
-        losses = [float(row["train_loss"]) for row in rows_of(tmp_path / model_type)]
+        losses = [row["train_loss"] for row in read_records(tmp_path / model_type / "metrics.csv")]
         assert losses == pytest.approx(expected, rel=1e-4)
 
 

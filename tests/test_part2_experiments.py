@@ -99,7 +99,7 @@ def test_the_benchmark_prints_and_writes_the_same_figures(tmp_path):
     out = done("benchmark.py", *args, "--json", tmp_path / "b.json")
     figures = json.loads((tmp_path / "b.json").read_text())
     assert figures["lstm_over_lstm.T4"] == figures["lstm_over_lstm.T4.kept"] == 1 and figures["gated_ms.T4.kept"] > 0
-    assert len(figures) == 4 * (2 * 2 + 1) and out.count("gated_own_times.T4") == 2
+    assert len(figures) == 4 * 3 * 2 and out.count("gated_own_times") == 6
     assert run("part2/benchmark.py", "--json", tmp_path / "no/b.json")[0] == 2
 
 
@@ -109,7 +109,7 @@ def test_gradient_flow_and_its_figure(tmp_path):
     with open(tmp_path / "gradient_flow.csv", newline="") as file:
         assert len(list(csv.DictReader(file))) == len(CELLS) * 2 * 6
     table = ("--csv", tmp_path / "gradient_flow.csv", "--output_dir", tmp_path)
-    assert "plain, chrono: t = 1," in done("experiments/plot_gradient_flow.py", *table)
+    assert done("experiments/plot_gradient_flow.py", *table) == ""
     assert is_png(tmp_path / "gradient_flow.png")
 
 

@@ -1,10 +1,10 @@
 """part2/train.py as a command: both cells learn in the same conditions, and --times tests a finished run further."""
 
-import csv
 import json
 
 import pytest
 
+from common.files import read_records
 from tests.scripts import run
 
 
@@ -15,8 +15,8 @@ def test_it_learns_short_palindromes(tmp_path, model_type):
     assert status == 0, err
     result = json.loads((tmp_path / "result.json").read_text())
     assert result["accuracy"] >= 0.999 and result["converged"] and result["steps"] < 600
-    with open(tmp_path / "metrics.csv", newline="") as file:
-        assert [int(row["step"]) for row in csv.DictReader(file)] == list(range(50, result["steps"] + 1, 50))
+    steps = [row["step"] for row in read_records(tmp_path / "metrics.csv")]
+    assert steps == list(range(50, result["steps"] + 1, 50))
     assert f"accuracy {result['accuracy']:.4f}" in out and "converged" in out
     assert (tmp_path / "gate.csv").exists() == (model_type == "gated")
 

@@ -14,15 +14,8 @@ BAD = {
     "benchmark": ["--rounds 1", "--json /no/such/x.json", NO_FILE],
     "benchmark_ranks": ["--ranks 1", "--batch_size 7", "--json /no/such/x.json"],
     "generate": [
-        *(
-            "--temperature -1",
-            "--temperature nan",
-            "--top_p 0",
-            "--top_p 1.1",
-            "--length 0",
-            "--checkpoint /no/such.pt",
-        ),
-        "--prompt_file NUL --unknown skip: prompt is empty",
+        *("--temperature -1", "--temperature nan", "--top_p 0", "--top_p 1.1", "--length 0"),
+        *("--checkpoint /no/such.pt", "--prompt_file NUL --unknown skip: prompt is empty"),
     ],
     "novelty": ["--txt_file TEXT /no/such", f"{NO_FILE} TEXT: /no/such", "--txt_file TEXT UMLAUT --encoding ascii"],
     "score": [

@@ -48,13 +48,13 @@ def test_it_learns_and_keeps_the_best(finished):
     assert (result["ended_by"], result["best_step"]) == ("train_steps", best["step"])
     held_out = TextDataset(folder.parent / "book.txt", 10).held_out
     assert result["heldout_loss"] == pytest.approx(evaluate(Trained(folder).model(), held_out), rel=1e-6)
-    told = (
+    for words in (
         f"{result['heldout_loss']:.4f} nats",
         "train longer with: ",
         "--train_steps 240",
-        "write with: python part3",
-    )
-    assert all(words in out for words in told)
+        "write with: python",
+    ):
+        assert words in out
     config = json.loads((folder / "config.json").read_text())
     assert (config["device"], config["computed_on"]) == ("auto", str(choose_device("auto")))
 

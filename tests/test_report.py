@@ -8,7 +8,6 @@ import math
 import re
 import shutil
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -18,9 +17,8 @@ from hypothesis import strategies as st
 from part1 import curriculum
 from part1.lstm import LSTM
 from part1.vanilla_rnn import VanillaRNN
-from part2.time_gate import TimeGate, openness
+from part2.time_gate import openness
 from part2.time_gated_lstm import TimeGatedLSTM
-from part3.sampling import choose
 from reproduce.__main__ import TEXTS
 from reproduce.results import Results
 from reproduce.texts import SOLVED, digest_of, fill
@@ -56,31 +54,9 @@ def test_the_pdf_is_of_this_text():
 
 
 # What may stand in the report's text as a plain number: settings, and sizes of what is described.
-SETTINGS = {
-    *(
-        "0",
-        "0.0001",
-        "0.001",
-        "0.003",
-        "0.01",
-        "0.1",
-        "0.5",
-        "1",
-        "2",
-        "5",
-        "10",
-        "20",
-        "30",
-        "50",
-        "100",
-        "128",
-        "256",
-    ),
-    *("11", "14", "17", "25", "200"),  # lengths that were tried: see below for those that were solved
-    *("500", "800", "1,000", "1,250", "3,125", "10,000", "5,000", "0.05"),
-    *("5 %", "10 %", "3 %", "30 %", "45 %", "99 %", "99.9 %", "95 %"),
-    *("10", "32", "64", "65"),  # seeds, teachers, tales, characters
-}
+LENGTHS = "11 14 17 25 200"  # that were tried: see below for those that were solved
+PLAIN = "0 0.0001 0.001 0.003 0.01 0.05 0.1 0.5 1 2 5 10 20 30 32 50 64 65 100 128 256 500 800 1,000 1,250 3,125 5,000"
+SETTINGS = {*PLAIN.split(), *LENGTHS.split(), "10,000", "5 %", "10 %", "3 %", "30 %", "45 %", "99 %", "99.9 %", "95 %"}
 
 
 def prose(text):
@@ -236,15 +212,6 @@ def test_question_1_1_the_bound_of_the_gradient_at_each_step(seed, scale):
         assert delta_t.norm().item() <= sigma**distance * delta[0].norm().item() * (1 + 1e-9)
 
 
-def test_clipping_keeps_the_direction_and_caps_the_length():
-    g = torch.tensor([3.0, -4.0]).double()
-    for c, expected in ((10.0, g), (1.0, g / 5)):
-        W = torch.nn.Parameter(torch.zeros(2).double())
-        W.grad = g.clone()
-        torch.nn.utils.clip_grad_norm_([W], c)
-        torch.testing.assert_close(W.grad, expected, rtol=1e-6, atol=0)
-
-
 # ---- 1.4
 
 
@@ -330,11 +297,6 @@ def test_the_rules_of_the_curriculum_are_those_that_the_report_tells():
 # ---- part 2
 
 
-def test_question_2_1_the_peak_is_one():
-    tau, s, r_on = (torch.tensor(value).double() for value in (4.0, 0.0, 0.5))
-    assert openness(torch.tensor(1.0).double(), tau, s, r_on) == 1
-
-
 @settings(max_examples=50, deadline=None)
 @given(u=st.floats(0.02, 0.98), n=st.integers(-3, 40), rise=st.booleans())
 def test_question_2_2_b_the_derivatives_of_the_open_gate(u, n, rise):
@@ -348,51 +310,7 @@ def test_question_2_2_b_the_derivatives_of_the_open_gate(u, n, rise):
     assert r_on.grad.item() == pytest.approx(-up * 2 * phi / r_on.item() ** 2, rel=1e-9)
 
 
-def test_question_2_2_b_a_closed_gate_has_no_derivative_but_by_the_leak():
-    for leak, closed in ((0.0, True), (0.001, False)):
-        gate = TimeGate(1, tau=7.0, s=1.3, r_on=0.3, leak=leak)
-        gate(torch.tensor([1.3 + 0.6 * 7.0])).sum().backward()
-        assert (gate.log_tau.grad.item() == 0 and gate.shift.grad.item() == 0) is closed
-        assert gate.logit_r_on.grad.item() == 0
-
-
-def test_question_2_2_open_is_the_lstm_and_closed_a_copy_whose_derivative_is_one():
-    torch.manual_seed(0)
-    gated, plain = TimeGatedLSTM(D, H, K).double(), LSTM(D, H, K).double()
-    plain.load_state_dict({name: W for name, W in gated.state_dict().items() if not name.startswith("gate.")})
-    x_t, h, c = torch.randn(D, B).double(), torch.randn(H, B).double(), torch.randn(H, B).double()
-    one, zero = torch.ones(H, 1).double(), torch.zeros(H, 1).double()
-    opened = gated.step(x_t, h, c, gated.joined(), one)
-    assert all(torch.equal(a, b) for a, b in zip(opened, plain.step(x_t, h, c, plain.joined()), strict=True))
-    closed = gated.step(x_t, h, c, gated.joined(), zero)
-    assert torch.equal(closed[0], h) and torch.equal(closed[1], c)
-
-    def cell_after(c):
-        return gated.step(x_t, h, c, gated.joined(), zero)[1].flatten()
-
-    derivative = torch.autograd.functional.jacobian(cell_after, c).reshape(H * B, H * B)
-    assert torch.equal(derivative, torch.eye(H * B).double())
-
-
 # ---- part 3
-
-
-def frequencies(logits, temperature, draws=200_000):
-    ids = choose(np.tile(np.float32(logits), (draws, 1)), np.random.default_rng(0), temperature)
-    return np.bincount(ids, minlength=len(logits)) / draws
-
-
-@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
-def test_question_c_characters_are_drawn_as_the_formula_says(temperature):
-    logits = np.array([1.0, 0.2, -1.5, 3.0])
-    P = np.exp(logits / temperature) / np.exp(logits / temperature).sum()
-    assert frequencies(logits, temperature) == pytest.approx(P, abs=5 * math.sqrt(0.25 / 200_000))
-
-
-def test_question_c_the_limits_are_the_likeliest_character_and_all_alike():
-    logits = np.array([1.0, 0.2, -1.5, 3.0])
-    assert frequencies(logits, 1e-6).tolist() == frequencies(logits, 0).tolist() == [0, 0, 0, 1]
-    assert frequencies(logits, 1e9) == pytest.approx(np.full(4, 0.25), abs=5 * math.sqrt(0.25 / 200_000))
 
 
 def test_question_a_nats_and_bits():

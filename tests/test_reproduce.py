@@ -80,11 +80,11 @@ def test_steps_are_made_in_order_then_skipped(reproduce, tmp_path):
     table = [writes("a", "A", before=talks), writes("b", "B", ["a"], "assert open('{out}/part1/a').read() == 'A'")]
     table[0] |= {"prints": "part1/a.md", "outputs": ["part1/a", "part1/a.md"]}
     status, out, _ = reproduce(table, tmp_path / "new")
-    assert status == 0 and "2 of 2 steps to do" in out and "| part1/b | part1/b |" in out
+    assert status == 0 and "2 of 2 steps to do" in out
     assert (tmp_path / "new/part1/a.md").read_text() == "table\n"
     assert (tmp_path / "new/logs/part1/a.log").read_text().endswith("progress\n")
     status, out, _ = reproduce(table, tmp_path / "new")
-    assert status == 0 and "nothing to do" in out and "| part1/b | part1/b |" in out
+    assert status == 0 and "nothing to do" in out
     assert (tmp_path / "new/part1/a").read_text() == "A"
     (tmp_path / "new/part1/b").unlink()
     assert "1 of 2 steps to do" in reproduce(table, tmp_path / "new")[1]
@@ -93,9 +93,8 @@ def test_steps_are_made_in_order_then_skipped(reproduce, tmp_path):
 def test_a_changed_command_is_done_again_without_its_leftovers_and_so_is_what_reads_its_output(reproduce, tmp_path):
     rest = [writes("b", "B", ["a"]), writes("c", "C")]
     own_folder = {"outputs": ["part1/d/e"], "folder": "part1/d"}
-    reproduce(
-        [writes("a", "A"), *rest, {**writes("d/e", "E", before="open('{out}/part1/d/f', 'w')"), **own_folder}], tmp_path
-    )
+    leaves_more = {**writes("d/e", "E", before="open('{out}/part1/d/f', 'w')"), **own_folder}
+    reproduce([writes("a", "A"), *rest, leaves_more], tmp_path)
     table = [writes("a", "D"), *rest, {**writes("d/e", "F"), **own_folder}]
     _, out, _ = reproduce(table, tmp_path)
     assert "3 of 4 steps to do" in out
@@ -133,10 +132,9 @@ for _ in range(6000):
 else:
     raise SystemExit('alone')"""
     after = "import os; assert os.path.exists('{out}/part1/b') and os.path.exists('{out}/part1/c')"
-    table = [writes(x, before=meet % (x, y), seconds=120) for x, y in ("bc", "cb")]
-    status, out, err = reproduce(
-        [writes("a", before=after, alone=True, seconds=60), *table], tmp_path, "--workers", "2"
-    )
+    table = [writes("a", before=after, alone=True, seconds=60)]
+    table += [writes(x, before=meet % (x, y), seconds=120) for x, y in ("bc", "cb")]
+    status, out, err = reproduce(table, tmp_path, "--workers", "2")
     assert status == 0 and "about 3 minutes: 300 CPU-seconds" in out, err
 
 
@@ -378,18 +376,16 @@ def test_only_what_has_the_settings_of_the_committed_is_compared(tmp_path):
         (tmp_path / root / "part1/sweep").mkdir(parents=True)
         rows = [{**settings, "seed": seed, "patience": patience[seed], "steps": updates[seed]} for seed in (0, 1)]
         write_records(tmp_path / root / "part1/sweep/points.csv", rows)
-    numbers = claims.of_seeds(
-        ("sweep", "RNN", 10, 1), "steps", Results(tmp_path / "made"), Results(tmp_path / "results")
-    )
+    made, committed = Results(tmp_path / "made"), Results(tmp_path / "results")
+    numbers = claims.of_seeds(("sweep", "RNN", 10, 1), "steps", made, committed)
     assert numbers == ([100], [200], pytest.approx([98.995, 102.005]))
 
     of_full = {step.name: step for step in steps("full")}
     made = of_full["part1/gates"]
     of_quick = dataclasses.replace(made, command=[*made.command, "--seeds", "2"])
     for step, there in ((made, True), (of_quick, False), (of_full["part1/plot_gates"], False)):
-        assert (
-            "| LSTM with f = 1: accuracy |" in claims.comparison(ROOT / "results", ROOT / "results", [step])
-        ) == there
+        table = claims.comparison(ROOT / "results", ROOT / "results", [step])
+        assert ("| LSTM with f = 1: accuracy |" in table) == there
 
 
 # ---- the texts and the PDF

@@ -16,9 +16,9 @@ if not __package__:  # run as `python part1/experiments/curriculum_rules.py`: im
 import torch
 import torch.nn.functional as F
 
+from common.figures import table_script, with_progress
 from part1.curriculum import RIGHT, Curriculum
 from part1.dataset import PalindromeDataset, encode
-from part1.experiments.tables import table_script, with_progress
 from part1.train import OPTIMIZERS, build_model, settings, update
 
 # (whether half of every batch stays short, the loss in nats below which the bound grows)
@@ -97,6 +97,7 @@ if __name__ == "__main__":
     table_script(
         __doc__,
         measure,
+        "part1",
         input_length=(10, 10_000, 1_000, "digits to read at last"),
         seeds=(1, 1_000, 10, "seeds 0, 1, … of every rule"),
         train_steps=(1, 10**6, 1_000, "updates at most"),

@@ -19,10 +19,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from common.figures import table_script, with_progress
 from common.training import DivergedError
 from part1 import train
 from part1.dataset import PalindromeDataset, encode
-from part1.experiments.tables import table_script, with_progress
 from part1.lstm import LSTM
 
 
@@ -151,6 +151,7 @@ if __name__ == "__main__":
     table_script(
         __doc__,
         measure,
+        "part1",
         input_length=(1, 100_000, [10, 20], "digits to read, of variants"),
         bias_length=(1, 100_000, [10, 20, 30, 50], "digits to read, of forget biases"),
         seeds=(1, 1_000, 5, "seeds 0, 1, … of every variant"),

@@ -5,11 +5,10 @@ python part1/experiments/gradient_flow.py
 One-hot palindromes, float64 (float32 shows a false hard zero below 1e-38), from every first weights: before training;
 after part1/train.py's loop at a short length; and, for the two default cells, after its curriculum. Of the latch, an
 engineered memory, only the readout is trained. Writes gradient_flow.csv (per time step: norm of the gradient, of the
-whole batch; its ratio to that at T, of the median palindrome; norm of the term of ∂L/∂W_hh), gradient_flow_runs.csv
-(accuracy, W_hh) and gradient_flow_singular_values.csv (of ∂h_T/∂h_t); plot_gradient_flow.py draws them.
+whole batch; its ratio to that at T, of the median palindrome; norm of the term of ∂L/∂W_hh) and gradient_flow_runs.csv
+(accuracy, W_hh); plot_gradient_flow.py draws them.
 """
 
-import math
 import sys
 from pathlib import Path
 
@@ -19,9 +18,9 @@ if not __package__:  # run as `python part1/experiments/gradient_flow.py`: impor
 import torch
 import torch.nn.functional as F
 
+from common.figures import table_script, with_progress
 from part1 import train
 from part1.dataset import PalindromeDataset, encode
-from part1.experiments.tables import table_script, with_progress
 from part1.vanilla_rnn import VanillaRNN
 
 RNNS = ("RNN, default", "RNN, orthogonal", "RNN, identity", "RNN, latch")
@@ -30,11 +29,8 @@ BY_CURRICULUM = ("RNN, default", "LSTM, default")
 COLUMNS = {  # of each table, after cell, trained, seed
     "": ("t", "norm", "ratio", "term"),
     "_runs": ("updates", "accuracy", "loss", "spectral_radius", "sigma_max", "norm_W_hh"),
-    "_singular_values": ("distance", "log10_largest", "log10_median", "log10_smallest"),
 }
 HELD_OUT, BATCH = 2_000, 64  # palindromes: of an accuracy, of a gradient
-RESOLVED = 20  # e^20: singular values spread no wider are found by torch to at least seven digits
-ROUNDING = 1e-13  # more is left of a direction, relative to its length, than rounding alone leaves
 
 
 @torch.no_grad()
@@ -85,47 +81,6 @@ def norm(v):
 
 
 @torch.no_grad()
-def jacobian_singular_values(model, x, distances):
-    """log10 of the H singular values of ∂h_T/∂h_t, falling, for one sequence x (T, D) at each distance T - t ≥ 1.
-
-    ∂h_T/∂h_t = D_T W_hh … D_{t+1} W_hh. The transposed product is kept as U diag(d) V, log d apart, so that values over
-    hundreds of decades stay exact where the product itself would hold only the sixteen digits below its largest. A
-    unit saturated to ±1 exactly, 1 - h² = 0, takes a direction away: its value is 0, log10 0 = -∞.
-    Yields (distance, (H,)).
-    """
-    _, h = model(x[None], return_states=True)  # (1, T, H)
-    H = h.shape[2]
-    U, V, log_d = torch.eye(H).to(x), torch.eye(H).to(x), torch.zeros(H).to(x)
-    for distance in range(1, max(distances) + 1):
-        M = model.W_hh.T * (1 - h[0, -distance] ** 2) @ U
-        order = (M.norm(dim=0).log() + log_d).argsort(descending=True)  # the QR factors keep their scales apart then
-        U, R = torch.linalg.qr(M[:, order])
-        left = R.diag().abs() > ROUNDING * R.norm(dim=0)
-        before, log_d = log_d[order], log_d[order] + R.diag().abs().log()
-        V = (R * (before - log_d[:, None]).triu().exp())[left] @ V[order]
-        U, log_d = U[:, left], log_d[left]
-        if distance in distances:
-            values = F.pad(graded_singular_values(log_d, V), (0, H - len(log_d)), value=-math.inf)
-            yield distance, values / math.log(10)
-
-
-def graded_singular_values(log_d, V, sweeps=30):
-    """Natural log of the singular values of diag(d) V, falling; d falls over any range, V is well conditioned.
-
-    QR steps from either side, in which d enters only through ratios at most about 1: no value is lost in a larger one.
-    """
-    if len(log_d) == 0 or log_d.max() - log_d.min() < RESOLVED:
-        return log_d[:1] + torch.linalg.svdvals((log_d - log_d[:1]).exp()[:, None] * V).log()
-    for _ in range(sweeps):
-        ratio = log_d[:, None] - log_d  # log(d_i / d_j)
-        L = torch.linalg.qr(V.T).R.T  # diag(d) V = diag(d) L Qᵀ
-        R = torch.linalg.qr(L * ratio.tril().exp()).R  # diag(d) L = Q R diag(d)
-        V = R * (-ratio).triu().exp()  # R diag(d) = diag(d) V
-        scale = V.diag().abs()
-        log_d, V = log_d + scale.log(), V / scale[:, None]
-    return log_d.sort(descending=True).values
-
-
 def build_model(cell, input_length, seed):
     """A cell of CELLS with its first weights, which may depend on the length."""
     model_type, init = cell.split(", ")
@@ -150,23 +105,20 @@ def measure_model(model, updates, length, seed):
     """The rows of a model, trained for so many updates, in each of the tables: {name: [values]}; makes it float64."""
     digits, target = PalindromeDataset(length + 1, seed, held_out=True).batch(HELD_OUT)
     loss, accuracy = train.evaluate(model, digits, target, 10)
-    run, singular_values = [updates, f"{accuracy:.4f}", f"{loss:.4g}"], []
+    run = [updates, f"{accuracy:.4f}", f"{loss:.4g}"]
     model, x, target = model.double(), encode(digits[:BATCH], 10).double(), target[:BATCH]
     if isinstance(model, VanillaRNN):
         gradients, norms, terms = bptt(model, x, target)
         terms = [f"{term:.4g}" for term in terms]
         radius, sigma_max = torch.linalg.eigvals(model.W_hh).abs().max(), torch.linalg.matrix_norm(model.W_hh, 2)
         run += [f"{radius:.4f}", f"{sigma_max:.4f}", f"{gradients['W_hh'].norm():.4g}"]
-        distances = {d for d in (1, 2, 3, *range(5, length, 5), length - 1) if d < length}
-        for distance, values in jacobian_singular_values(model, x[0], distances):
-            singular_values.append((distance, *(f"{v:.3f}" for v in (values[0], values.median(), values[-1]))))
     else:
         norms, terms = cell_gradient_norms(model, x, target), [None] * length
         run += [None] * 3
     wholes = [f"{whole:.4g}" for whole in norm(norms)]
     ratios = [f"{ratio:.4g}" for ratio in (norms / norms[-1]).nanmedian(dim=1).values]  # 0 / 0: no loss at all
     steps = zip(range(1, length + 1), wholes, ratios, terms, strict=True)
-    return {"": steps, "_runs": [run], "_singular_values": singular_values}
+    return {"": steps, "_runs": [run]}
 
 
 def check(flags):
@@ -176,7 +128,7 @@ def check(flags):
 
 
 def measure(flags):
-    """Yield the three tables."""
+    """Yield both tables."""
     lengths = {"no": None, "short": flags.short_length, "curriculum": flags.input_length}
     tables = {name: [] for name in COLUMNS}
     for cell, trained, seed in with_progress(CELLS, lengths, range(flags.seeds)):
@@ -195,6 +147,7 @@ if __name__ == "__main__":
     table_script(
         __doc__,
         measure,
+        "part1",
         check,
         input_length=(3, 100_000, 100, "digits to read, where it is measured"),
         short_length=(3, 100_000, 10, "digits to read, where it is trained"),

@@ -17,9 +17,9 @@ if not __package__:  # run as `python part1/experiments/optimizers.py`: import f
 import torch
 from torch import nn
 
+from common.figures import table_script, with_progress
 from common.training import DivergedError
 from part1 import train
-from part1.experiments.tables import table_script, with_progress
 
 RATES = [10 ** (n / 2) for n in range(-8, 1)]  # 0.0001 to 1, half a decade apart
 PATH_RATES = [10 ** (n / 4) for n in range(-16, 5)]  # 0.0001 to 10, a quarter of a decade apart
@@ -132,6 +132,7 @@ if __name__ == "__main__":
     table_script(
         __doc__,
         measure,
+        "part1",
         input_length=(1, 10_000, 10, "digits to read"),
         train_steps=(1, 10**9, 500, "updates of every run"),
         seeds=(1, 1_000, 5, "seeds 0, 1, … of every setting"),

@@ -12,8 +12,7 @@ if not __package__:  # run as `python part1/experiments/plot_curriculum_rules.py
 import numpy as np
 
 from common import figures
-from common.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
-from part1.experiments.tables import read_grouped
+from common.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, read_grouped
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, "0.1", "0.4", "0.6", "#F0E442")
 
@@ -51,22 +50,9 @@ def rules_figure(ends, states):
     return fig
 
 
-def table(ends):
-    """Where the runs by each rule ended, in Markdown."""
-    rows = []
-    for rule, runs in ends.items():
-        accuracy, apart, updates = (
-            [run[name] for run in runs] for name in ("accuracy", "digits_told_apart", "updates")
-        )
-        most = f"{min(updates)} to {max(updates)}"
-        rows.append((rule, f"{solved(runs)} of {len(runs)}", f"{min(accuracy):.3f}", min(apart), most))
-    lowest = ("accuracy, lowest", "digits told apart, lowest", "updates, lowest to highest")
-    return figures.markdown(("rule", "seeds at 99.9 %", *lowest), rows)
-
-
 def draw(folder):
     ends, states = (read_grouped(folder / f"curriculum_{name}.csv", "rule") for name in ("rules", "states"))
-    return {"curriculum": rules_figure(ends, states)}, table(ends)
+    return {"curriculum": rules_figure(ends, states)}, ""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Draw the longest length that each way of training solves, and print the table. Trains nothing.
+"""Draw the longest length that each way of training solves. Trains nothing.
 
 python part1/experiments/plot_frontier.py
 
@@ -16,9 +16,8 @@ if not __package__:  # run as `python part1/experiments/plot_frontier.py`: impor
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from common import figures
-from common.figures import BLUE, SKY, VERMILION
+from common.figures import BLUE, SKY, VERMILION, read_grouped
 from common.run_folder import read_runs
-from part1.experiments.tables import read_grouped
 from part1.sweep import read_points
 
 SOLVED, CONFIDENCE = 0.999, 0.95  # a seed is solved if the lower bound of its accuracy, so sure, is at least 0.999
@@ -121,32 +120,6 @@ def _reservoir(line):
     return row, is_solved(line["accuracy"], line["palindromes"])
 
 
-def low_to_high(values, form):
-    """Those of the values that are known, lowest and highest, each in the format `form`."""
-    known = [value for value in values if value is not None]
-    ends = dict.fromkeys(f"{end(known):{form}}" for end in (min, max) if known)
-    return " to ".join(ends) or "–"
-
-
-def table(rows):
-    """Markdown: a row per way of training and input, learned memory first, then the reservoir, then the engineered.
-
-    Updates, CPU time and the accuracies at longer lengths are those of the seeds that solved the length.
-    """
-    lines = []
-    for row in sorted(rows, key=lambda row: ([*MEMORIES].index(row.memory), row)):
-        length = frontier(rows[row])
-        seeds = rows[row].get(length, {})
-        points = [result for result in seeds.values() if result["solved"]]
-        solved, count = ("none", "–") if length is None else (f"{length:,}", f"{len(points)} of {len(seeds)}")
-        cost = (low_to_high([p.get(name) for p in points], ",.0f") for name in ("steps", "cpu_seconds"))
-        longer = [p.get("accuracy_beyond", {}) for p in points]  # {length as text: accuracy}
-        beyond = (low_to_high([right.get(f"{n * length}") for right in longer], ".3f") for n in (2, 10))
-        lines.append((*row[:3], INPUTS[row.input_dim], solved, f"{max(rows[row]):,}", count, *cost, *beyond))
-    columns = ("memory", "cell", "first weights, training", "input", "longest length solved", "longest tried")
-    return figures.markdown((*columns, "seeds", "updates", "CPU s", "accuracy at 2 ×", "at 10 ×"), lines)
-
-
 @figures.in_house_style
 def figure(rows):
     """A bar per way of training, both inputs beside each other, as long as the longest length solved; log scale."""
@@ -163,12 +136,12 @@ def figure(rows):
     fig, axes = figures.new_figure(1, len(INPUTS), width=9.5, height=1.2 + 0.25 * len(lines), sharey=True)
     for ax, (dim, title) in zip(axes, INPUTS.items(), strict=True):
         for y, (_, way) in enumerate(lines):
-            if way:
-                _draw_bar(ax, y, way, rows.get(way._replace(input_dim=dim)))
-            else:
+            if way is None:
                 ax.axhline(y + 0.5, color="0.6", lw=0.6)
+            elif at_length := rows.get(way._replace(input_dim=dim)):
+                _draw_bar(ax, y, way, at_length)
         ax.set(xscale="log", xlim=(1, 60_000), ylim=(-0.6, len(lines) - 0.4))
-        ax.set(title=title, xlabel="digits to read; + is the longest tried")
+        ax.set(title=title, xlabel="digits to read; +: the longest tried; no bar: not tried")
         ax.xaxis.set_major_formatter("{x:,.0f}")
         ax.grid(axis="y", visible=False)
     ticks = axes[0].set_yticks(range(len(lines)), [label for label, _ in lines], fontsize=8)
@@ -186,10 +159,7 @@ def figure(rows):
 
 
 def _draw_bar(ax, y, way, at_length):
-    """The bar of one way and input, {digits: {seed: result}}; None if it was not tried."""
-    if at_length is None:
-        ax.annotate("not tried", (1.15, y), fontsize=7, color="0.4", va="center")
-        return
+    """The bar of one way and input, {digits: {seed: result}}."""
     length = frontier(at_length)
     ax.barh(y, length or 1, height=0.65, **STYLES[way.cell if way.memory == "learned" else way.memory])
     seeds = at_length[length or min(at_length)]
@@ -200,7 +170,7 @@ def _draw_bar(ax, y, way, at_length):
 
 def draw(*paths):
     rows = read_rows(*paths)
-    return {"frontier": figure(rows)}, table(rows)
+    return {"frontier": figure(rows)}, ""
 
 
 if __name__ == "__main__":

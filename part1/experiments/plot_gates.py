@@ -13,7 +13,7 @@ if not __package__:  # run as `python part1/experiments/plot_gates.py`: import f
 import numpy as np
 
 from common import figures
-from part1.experiments.tables import read_grouped
+from common.figures import read_grouped
 
 IMAGES = {  # title, lowest and highest value
     "g": ("g, candidate", -1, 1),
@@ -122,16 +122,6 @@ def activations_figure(images, digits, updates, accuracy):
     return fig
 
 
-def table(variants):
-    """The numbers of the ablation in Markdown: seeds solved, and their accuracy."""
-    rows = []
-    for name, at_length in variants.items():
-        spreads = (figures.spread([run["accuracy"] for run in runs], ".3f") for runs in at_length.values())
-        counts = (f"{solved(runs)} of {len(runs)}" for runs in at_length.values())
-        rows.append((name, *map(", ".join, zip(counts, spreads, strict=True))))
-    return figures.markdown(["variant", *(f"{length} digits: solved, accuracy" for length in at_length)], rows)
-
-
 def draw(folder):
     variants = read_grouped(folder / "gates_ablation.csv", "variant", "input_length")
     biases = read_grouped(folder / "gates_forget_bias.csv", "b_f", "input_length")
@@ -140,7 +130,7 @@ def draw(folder):
         "gates_forget_bias": forget_bias_figure(biases),
         "gates_activations": activations_figure(*read_activations(folder / "gates_activations.csv")),
     }
-    return drawn, table(variants)
+    return drawn, ""
 
 
 if __name__ == "__main__":

@@ -13,9 +13,9 @@ if not __package__:  # run as `python part1/experiments/plot_optimizers.py`: imp
 import torch
 
 from common import figures
-from common.figures import BLUE, GREEN, ORANGE, VERMILION
+from common.figures import BLUE, GREEN, ORANGE, VERMILION, read_grouped
 from part1.experiments.optimizers import SURFACES
-from part1.experiments.tables import read_grouped
+from part1.plot_accuracy import accuracies
 
 GOOD = 0.99
 STYLES = {
@@ -35,11 +35,6 @@ TITLES = {
 }
 
 
-def accuracies_of(runs):
-    """[accuracy of each seed, sorted] of runs; one that diverged has none, and counts as chance."""
-    return sorted(run.get("accuracy", 0.1) for run in runs)
-
-
 def good_rates(rates):
     """The learning rates at which every seed reaches GOOD, as text."""
     return [f"{rate:.2g}" for rate, values in rates.items() if values[0] >= GOOD]
@@ -51,10 +46,10 @@ def best_rate(rates):
 
 
 @figures.in_house_style
-def accuracy_figure(run, accuracies):
+def accuracy_figure(run, reached):
     """Accuracy against the learning rate, a panel per optimizer: median of the seeds, and a dot for each."""
-    fig, axes = figures.new_figure(1, len(accuracies), width=11.5, height=3.6, sharey=True)
-    for ax, (name, rates) in zip(axes, accuracies.items(), strict=True):
+    fig, axes = figures.new_figure(1, len(reached), width=11.5, height=3.6, sharey=True)
+    for ax, (name, rates) in zip(axes, reached.items(), strict=True):
         label, colour, line, marker = STYLES[name]
         for rate, values in rates.items():
             dots = [100 * a for a in values]
@@ -67,9 +62,9 @@ def accuracy_figure(run, accuracies):
         ax.set(xscale="log", ylim=(0, 103), xlabel="learning rate", title=title)
     axes[0].set_ylabel("accuracy on held-out palindromes (%)")
     axes[0].annotate("chance", (min(rates), 10), xytext=(0, 3), textcoords="offset points", fontsize=7)
-    most = max(accuracies, key=lambda name: len(good_rates(accuracies[name])))
+    most = max(reached, key=lambda name: len(good_rates(reached[name])))
     fig.suptitle(
-        f"{STYLES[most][0]} forgives most: {len(good_rates(accuracies[most]))} of {len(rates)} learning rates are good "
+        f"{STYLES[most][0]} forgives most: {len(good_rates(reached[most]))} of {len(rates)} learning rates are good "
         f"on every seed\nvanilla RNN, {run['input_length']} one-hot digits to read, after {run['updates']:,} updates; "
         f"line: median of {len(values)} seeds, dots: each",
         fontsize=10,
@@ -115,25 +110,12 @@ def paths_figure(paths):
     return fig
 
 
-def table(runs, accuracies):
-    """What each optimizer reaches, in Markdown, and how many runs diverged."""
-    lines = []
-    for name, rates in accuracies.items():
-        best, good = best_rate(rates), ", ".join(good_rates(rates)) or "none"
-        lines.append((STYLES[name][0], f"{best:.2g}", figures.spread(rates[best], ".4f"), good))
-    columns = ("optimizer", "best rate", "accuracy there, median (lowest to highest)", "rates with 99 % on every seed")
-    diverged = sum("accuracy" not in run for run in runs)
-    heading = f"{runs[0]['input_length']} digits to read, {runs[0]['updates']} updates; runs that diverged: {diverged}"
-    return f"{heading}\n\n{figures.markdown(columns, lines)}"
-
-
 def draw(folder):
     grouped = read_grouped(folder / "optimizers.csv", "optimizer", "learning_rate")
-    accuracies = {name: {rate: accuracies_of(rates[rate]) for rate in sorted(rates)} for name, rates in grouped.items()}
-    runs = [run for rates in grouped.values() for seeds in rates.values() for run in seeds]
+    reached = {name: {rate: accuracies(rates[rate]) for rate in sorted(rates)} for name, rates in grouped.items()}
+    run = next(run for rates in grouped.values() for seeds in rates.values() for run in seeds)
     paths = read_grouped(folder / "optimizer_paths.csv", "surface", "path")
-    drawn = {"optimizers": accuracy_figure(runs[0], accuracies), "optimizer_paths": paths_figure(paths)}
-    return drawn, table(runs, accuracies)
+    return {"optimizers": accuracy_figure(run, reached), "optimizer_paths": paths_figure(paths)}, ""
 
 
 if __name__ == "__main__":

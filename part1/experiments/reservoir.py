@@ -4,7 +4,7 @@ python part1/experiments/reservoir.py
 
 The recurrent weights stay as they were drawn; W_ph and b_p are found by least squares on h_T of training palindromes.
 Beside them two predictors that only count: one sees the last digits read, as an n-gram does, one the first digit.
-Prints the table, accuracy on held-out palindromes, and writes reservoir.csv.
+Writes reservoir.csv: accuracy on held-out palindromes.
 """
 
 import sys
@@ -16,9 +16,8 @@ if not __package__:  # run as `python part1/experiments/reservoir.py`: import fr
 import torch
 import torch.nn.functional as F
 
-from common.figures import grouped, markdown, spread
+from common.figures import table_script, with_progress
 from part1.dataset import PalindromeDataset, encode
-from part1.experiments.tables import table_script, with_progress
 from part1.train import build_model, settings
 
 # The digits counted, the last 3 or the first. Where T - 1 ≤ 3 the last 3 include the first.
@@ -72,29 +71,23 @@ def accuracy(name, length, seed):
     return (predicted == new_target).double().mean().item()
 
 
-def table(rows, lengths):
-    """Markdown: median (lowest to highest) accuracy in % over the seeds, a line per weights."""
-    rows, lines = [dict(zip(COLUMNS, row, strict=True)) for row in rows], []
-    for name, at_length in grouped(rows, "weights", "input_length").items():
-        cells = (spread([100 * float(row["accuracy"]) for row in at_length[length]], ".1f") for length in lengths)
-        lines.append((name, "one-hot", *cells))
-    return markdown(("only the readout is trained", "input", *lengths), lines)
-
-
 def measure(flags):
-    """Yield the table, then print it."""
-    rows = [
-        (name, 10, length, seed, f"{accuracy(name, length, seed):.4f}", HELD_OUT)
-        for name, length, seed in with_progress((*COUNTS, *CELLS), flags.input_length, range(flags.seeds))
-    ]
-    yield "reservoir", COLUMNS, rows
-    print(table(rows, flags.input_length))
+    """Yield the table."""
+    yield (
+        "reservoir",
+        COLUMNS,
+        (
+            (name, 10, length, seed, f"{accuracy(name, length, seed):.4f}", HELD_OUT)
+            for name, length, seed in with_progress((*COUNTS, *CELLS), flags.input_length, range(flags.seeds))
+        ),
+    )
 
 
 if __name__ == "__main__":
     table_script(
         __doc__,
         measure,
+        "part1",
         input_length=(1, 100_000, [1, 2, 5, 10, 20, 50, 100], "digits to read, T - 1"),
         seeds=(1, 1_000, 10, "seeds 0, 1, … of every row"),
     )

@@ -15,13 +15,10 @@ if not __package__:  # run as `python part2/experiments/gradient_flow.py`: impor
 import torch
 import torch.nn.functional as F
 
-from common.arguments import Parser, whole_number
-from common.files import write_table
-from common.progress import Progress
+from common.figures import table_script, with_progress
 from part2.dataset import Palindromes
 from part2.train import build_model, settings
 
-ROOT = Path(__file__).resolve().parents[2]
 GATED, PLAIN = {"model_type": "gated", "log_tau": (1.0, 6.0), "leak": 0.0}, {"model_type": "lstm"}
 CELLS = {  # what is compared: settings of part2/train.py
     "time-gated, forget bias 1": {**GATED, "init": "default"},
@@ -52,30 +49,24 @@ def gradient_norms(model, x, target):
     return torch.stack([gradient.norm() for gradient in gradients]).chunk(2)
 
 
-def main(argv=None):
-    parser = Parser(__doc__.split("\n")[0])
-    parser.add_argument("--input_length", type=whole_number(3, 100_000), default=200, help="steps")
-    parser.add_argument("--seeds", type=whole_number(1, 1_000), default=5, help="seeds 0, 1, … of every cell")
-    parser.add_argument("--batch_size", type=whole_number(1, 100_000), default=64, help="palindromes")
-    parser.add_argument("--output_dir", type=Path, default=ROOT / "results/part2", help="folder for gradient_flow.csv")
-    config = parser.parse_args(argv)
-    torch.set_num_threads(1)
+def measure(config):
+    """Yield the table."""
     rows = []
-    try:
-        config.output_dir.mkdir(parents=True, exist_ok=True)
-        with Progress(len(CELLS) * config.seeds, unit="cell") as progress:
-            for name, changes in CELLS.items():
-                for seed in range(config.seeds):
-                    task = Palindromes(config.input_length + 1, seed)
-                    model = build_model(settings(seed=seed, **changes), task).double()
-                    x, _, _, target = task.batch(config.batch_size)
-                    norms = zip(*gradient_norms(model, x.double(), target), strict=True)
-                    rows += [(name, seed, t, f"{c:.3g}", f"{h:.3g}") for t, (c, h) in enumerate(norms, start=1)]
-                    progress.advance(name)
-        write_table(config.output_dir / "gradient_flow.csv", ("cell", "seed", "t", "grad_c", "grad_h"), rows)
-    except (ValueError, OSError) as error:
-        parser.error(error)
+    for name, seed in with_progress(CELLS, range(config.seeds)):
+        task = Palindromes(config.input_length + 1, seed)
+        model = build_model(settings(seed=seed, **CELLS[name]), task).double()
+        x, _, _, target = task.batch(config.batch_size)
+        norms = zip(*gradient_norms(model, x.double(), target), strict=True)
+        rows += [(name, seed, t, f"{c:.3g}", f"{h:.3g}") for t, (c, h) in enumerate(norms, start=1)]
+    yield "gradient_flow", ("cell", "seed", "t", "grad_c", "grad_h"), rows
 
 
 if __name__ == "__main__":
-    main()
+    table_script(
+        __doc__,
+        measure,
+        "part2",
+        input_length=(3, 100_000, 200, "steps"),
+        seeds=(1, 1_000, 5, "seeds 0, 1, … of every cell"),
+        batch_size=(1, 100_000, 64, "palindromes"),
+    )

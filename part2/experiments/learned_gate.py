@@ -111,15 +111,13 @@ def main(argv=None):
     if config.dead_units:
         print(dead_units(config.dead_units))
         return
-    try:
+    with parser.printing():
         if len(config.run) > len(MARKS):
             raise ValueError(f"{len(config.run)} runs: at most {len(MARKS)} can be told apart")
         runs, gates = read_runs(config.runs_dir), read_gates(config.runs_dir, config.run)
         lines = [summary(name, gate, runs[name]) for name, gate in gates.items()]
         save_figure(figure(gates), config.output)
-    except (ValueError, OSError) as error:
-        parser.error(error)
-    print("\n".join(lines))
+        print("\n".join(lines))
 
 
 if __name__ == "__main__":

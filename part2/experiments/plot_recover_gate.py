@@ -9,13 +9,12 @@ from pathlib import Path
 if not __package__:  # run as `python part2/experiments/plot_recover_gate.py`: import from the checkout, not from there
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from common.figures import BLUE, GREEN, ORANGE, VERMILION, grouped, in_house_style, new_figure, plot_script
-from common.files import read_table
+from common.figures import BLUE, GREEN, ORANGE, VERMILION, in_house_style, new_figure, plot_script, read_grouped
 
 STYLES = {
-    "2": (BLUE, "-", "o", "2 periods"),
-    "10": (GREEN, "--", "s", "10 periods"),
-    "100": (VERMILION, "-.", "^", "100 periods"),
+    2: (BLUE, "-", "o", "2 periods"),
+    10: (GREEN, "--", "s", "10 periods"),
+    100: (VERMILION, "-.", "^", "100 periods"),
     "growing": (ORANGE, "-", "D", "1 growing to 100 periods"),
 }
 AXES = {
@@ -27,11 +26,9 @@ AXES = {
 
 def read_recovery(path):
     """{parameter: {horizon: {leak: rows, one a distance}}}. Raises ValueError or OSError."""
-    columns = {"parameter": str, "horizon": str, "leak": float, "distance": float, "recovered": float}
-    rows = read_table(path, columns, "part2/experiments/recover_gate.py")
-    recovery = grouped(rows, "parameter", "horizon", "leak")
-    if recovery.keys() != AXES.keys() or not {row["horizon"] for row in rows} <= STYLES.keys():
-        raise ValueError(f"{path} is not of {', '.join(AXES)} with time stamps that span {', '.join(STYLES)}")
+    recovery = read_grouped(path, "parameter", "horizon", "leak")
+    if recovery.keys() != AXES.keys() or not {horizon for of in recovery.values() for horizon in of} <= STYLES.keys():
+        raise ValueError(f"{path} is not of {', '.join(AXES)} with time stamps that span {', '.join(map(str, STYLES))}")
     return recovery
 
 
@@ -42,8 +39,8 @@ def figure(recovery):
     for ax, (parameter, (name, xlabel)) in zip(axes, AXES.items(), strict=True):
         for horizon, rows in recovery[parameter].items():
             colour, style, marker, label = STYLES[horizon]
-            x = [row["distance"] for row in rows[0.0]]
-            y = [100 * row["recovered"] for row in rows[0.0]]
+            x = [row["distance"] for row in rows[0]]
+            y = [100 * row["recovered"] for row in rows[0]]
             ax.plot(x, y, style, color=colour, marker=marker, label=label, alpha=0.85)
         ax.set(title=name, xlabel=xlabel)
     tau, s, r_on = axes

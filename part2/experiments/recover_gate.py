@@ -7,7 +7,6 @@ squared difference. One of its parameters starts wrong, by a known distance, and
 Times are counted in periods of the teacher, so its τ is 1. Writes recovery.csv, which plot_recover_gate.py draws.
 """
 
-import itertools
 import sys
 from pathlib import Path
 
@@ -16,12 +15,9 @@ if not __package__:  # run as `python part2/experiments/recover_gate.py`: import
 
 import torch
 
-from common.arguments import Parser, whole_number
-from common.files import write_table
-from common.progress import Progress
+from common.figures import table_script, with_progress
 from part2.time_gate import TimeGate
 
-ROOT = Path(__file__).resolve().parents[2]
 R_ON = 0.1  # the teachers' open share
 # How far the student's start is off: τ by a factor 1 + distance, s by distance · τ, r_on by a factor.
 DISTANCES = {
@@ -74,27 +70,22 @@ def recovery(parameter, horizon, leak, teachers, updates, seed):
     return recovered(parameter, student, s).double().view(-1, teachers).mean(dim=1).tolist()
 
 
-def main(argv=None):
-    parser = Parser(__doc__.split("\n")[0])
-    parser.add_argument("--teachers", type=whole_number(1, 10_000), default=32, help="each tried from every start")
-    parser.add_argument("--updates", type=whole_number(1, 10**6), default=3_000, help="for each student")
-    parser.add_argument("--seed", type=whole_number(0, 2**63 - 1), default=0, help="of teachers and time stamps")
-    parser.add_argument("--output_dir", type=Path, default=ROOT / "results/part2", help="folder for recovery.csv")
-    config = parser.parse_args(argv)
-    torch.set_num_threads(1)
-    rows, cases = [], list(itertools.product(DISTANCES, HORIZONS, LEAKS))
-    try:
-        config.output_dir.mkdir(parents=True, exist_ok=True)
-        with Progress(len(cases), unit="case") as progress:
-            for parameter, horizon, leak in cases:
-                shares = recovery(parameter, horizon, leak, config.teachers, config.updates, config.seed)
-                for distance, share in zip(DISTANCES[parameter], shares, strict=True):
-                    rows.append((parameter, horizon, f"{leak:g}", f"{distance:g}", f"{share:.4f}"))
-                progress.advance(f"{parameter}, {horizon} periods, leak {leak:g}")
-        write_table(config.output_dir / "recovery.csv", ("parameter", "horizon", "leak", "distance", "recovered"), rows)
-    except (ValueError, OSError) as error:
-        parser.error(error)
+def measure(config):
+    """Yield the table."""
+    rows = []
+    for parameter, horizon, leak in with_progress(DISTANCES, HORIZONS, LEAKS):
+        shares = recovery(parameter, horizon, leak, config.teachers, config.updates, config.seed)
+        for distance, share in zip(DISTANCES[parameter], shares, strict=True):
+            rows.append((parameter, horizon, f"{leak:g}", f"{distance:g}", f"{share:.4f}"))
+    yield "recovery", ("parameter", "horizon", "leak", "distance", "recovered"), rows
 
 
 if __name__ == "__main__":
-    main()
+    table_script(
+        __doc__,
+        measure,
+        "part2",
+        teachers=(1, 10_000, 32, "each tried from every start"),
+        updates=(1, 10**6, 3_000, "for each student"),
+        seed=(0, 2**63 - 1, 0, "of teachers and time stamps"),
+    )

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -9,11 +10,12 @@ import sys
 import pytest
 import torch
 
-from common import device, training
+from common import timing, training
 from common.arguments import Parser, number_between, positive_number, whole_number
-from common.device import choose_device, in_fresh_process, in_turn, timed
-from common.files import append_line, read_records, read_table, write_atomically, write_records, write_table
+from common.device import choose_device
+from common.files import append_line, read_records, write_atomically, write_records
 from common.progress import Progress
+from common.timing import in_fresh_process, in_turn, timed
 from common.training import Clock, DivergedError, check_finite
 from tests.scripts import ROOT
 
@@ -68,8 +70,6 @@ def test_settings_are_the_defaults_with_changes():
 
 
 def test_command_gives_the_same_settings_again():
-    import shlex
-
     parser = Parser("something")
     parser.add_argument("--size", type=int, default=3)
     parser.add_argument("--name", default=None)
@@ -141,35 +141,6 @@ def test_two_writers_of_one_file_never_tear_it(tmp_path):
     assert [writer.returncode for writer in writers] == [0, 0] and list(tmp_path.iterdir()) == [path]
 
 
-COLUMNS = {"cell": str, "seed": int, "accuracy": lambda text: float(text) if text else None}
-
-
-def test_the_wanted_columns_of_a_table_have_their_types(tmp_path):
-    path = tmp_path / "a.csv"
-    write_table(path, ["cell", "seed", "other", "accuracy"], [["RNN, a", 0, "x", 0.5], ["τ", 1, None, None]])
-    assert read_table(path, COLUMNS, "a.py") == [
-        {"cell": "RNN, a", "seed": 0, "accuracy": 0.5},
-        {"cell": "τ", "seed": 1, "accuracy": None},
-    ]
-
-
-@pytest.mark.parametrize(
-    "text, reason",
-    [
-        ("cell,seed\nRNN,0\n", "is not a table of a.py"),
-        ("cell,seed,accuracy\nRNN,one,0.5\n", "is not a table of a.py"),
-        ("cell,seed,accuracy\nRNN\n", "is not a table of a.py"),
-        ("", "holds no rows"),
-    ],
-)
-def test_another_table_is_refused_by_name(tmp_path, text, reason):
-    path = tmp_path / "a.csv"
-    path.write_text(text)
-    with pytest.raises(ValueError, match=reason) as caught:
-        read_table(path, COLUMNS, "a.py")
-    assert str(path) in str(caught.value)
-
-
 def test_records_are_read_as_they_were_written(tmp_path):
     records = [{"cell": "RNN", "rate": 1e-3, "taus": [1.0, 6.0], "fast": True}, {"cell": 'a, "b"', "beyond": {"20": 1}}]
     write_records(tmp_path / "a.csv", [*records, {"cell": None, "rate": 2}])
@@ -179,10 +150,10 @@ def test_records_are_read_as_they_were_written(tmp_path):
 ASCII_LOCALE = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "OMP_NUM_THREADS": "1"}
 IN_ASCII = """
 import sys
-from common.files import append_line, read_table, write_table
+from common.files import append_line, read_records, write_table
 append_line(sys.argv[1], "na\\u00efve")
 write_table(sys.argv[2], ["cell"], [["\\u03c4"]])
-assert read_table(sys.argv[2], {"cell": str}, "") == [{"cell": "\\u03c4"}]
+assert read_records(sys.argv[2]) == [{"cell": "\\u03c4"}]
 """
 
 
@@ -234,17 +205,17 @@ def test_the_device_that_computes_is_waited_for_before_and_after(monkeypatch):
 def test_functions_take_turns_and_two_rounds_are_not_counted():
     calls = []
     functions = {name: lambda name=name: calls.append(name) for name in "ab"}
-    seconds = in_turn(functions, 3, torch.device("cpu"), lambda: calls.append("|"))
-    assert "".join(calls) == "ab|" * 5 and [len(seconds[name]) for name in "ab"] == [3, 3]
+    seconds = in_turn(functions, 3, torch.device("cpu"))
+    assert "".join(calls) == "ab" * 5 and [len(seconds[name]) for name in "ab"] == [3, 3]
 
 
 def test_a_fresh_process_has_one_thread_and_keeps_freed_memory_only_if_told(monkeypatch):
     assert in_fresh_process(torch.get_num_threads) == 1
     assert in_fresh_process(os.getpid) != os.getpid()
     kept = []
-    monkeypatch.setattr(device, "keep_freed_memory", lambda: kept.append(True))
+    monkeypatch.setattr(timing, "keep_freed_memory", lambda: kept.append(True))
     for keep in (False, True):
-        device._prepare_benchmark(keep)
+        timing._prepare(keep)
     assert kept == [True]
 
 
@@ -273,29 +244,18 @@ def test_progress_prints_lines_where_there_is_no_terminal(capsys, monkeypatch):
     assert len(lines) == 2 and lines[0].startswith("step 7/9, at most 00:0") and lines[1].endswith("loss 1.5")
 
 
-STOPPABLE = """
-import sys, time
+DEAF = """
+import time
 from common.training import StopFlag
 stop = StopFlag()
 print("ready", flush=True)
-while not stop or "deaf" in sys.argv:
+while True:
     time.sleep(0.01)
-sys.exit(stop.exit_status)
 """
 
 
-@pytest.mark.parametrize(
-    "number, status", [(signal.SIGTERM, 143), (signal.SIGUSR1, 85), (signal.SIGINT, 130)], ids=lambda value: str(value)
-)
-def test_stop_flag_is_set_by_a_signal(number, status):
-    process = subprocess.Popen([sys.executable, "-c", STOPPABLE], cwd=ROOT, stdout=subprocess.PIPE)
-    process.stdout.readline()
-    process.send_signal(number)
-    assert process.wait(timeout=60) == status
-
-
 def test_a_second_ctrl_c_ends_at_once():
-    process = subprocess.Popen([sys.executable, "-c", STOPPABLE, "deaf"], cwd=ROOT, stdout=subprocess.PIPE)
+    process = subprocess.Popen([sys.executable, "-c", DEAF], cwd=ROOT, stdout=subprocess.PIPE)
     process.stdout.readline()
     process.send_signal(signal.SIGINT)
     with pytest.raises(subprocess.TimeoutExpired):
