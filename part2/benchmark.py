@@ -26,6 +26,7 @@ from part1.lstm import LSTM
 from part2.dataset import Palindromes
 from part2.time_gate import AlwaysOpen, TimeGate
 from part2.time_gated_lstm import TimeGatedLSTM
+from part2.train import place
 
 
 class OwnTimes(TimeGatedLSTM):
@@ -68,7 +69,7 @@ def measure(T, config):
     device = choose_device(config.device)
     x, _, _, target = Palindromes(T + 1).batch(config.batch_size)
     x, target = x.to(device), target.to(device)
-    cells = {name: model.to(device) for name, model in models(config.num_hidden).items()}
+    cells = {name: place(model, device) for name, model in models(config.num_hidden).items()}
     seconds = in_turn({name: training_step(model, x, target) for name, model in cells.items()}, config.rounds, device)
     return {name: (seconds[name], saved_bytes(model, x, target)) for name, model in cells.items()}
 
@@ -79,11 +80,11 @@ def main(argv=None):
     parser.add_argument("--num_hidden", type=whole_number(1, 10_000), default=128, help="units")
     parser.add_argument("--batch_size", type=whole_number(1, 1_000_000), default=128, help="palindromes a step")
     parser.add_argument("--rounds", type=whole_number(3, 100_000), default=20, help="times that each model is timed")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, or auto")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps, or auto")
     parser.add_argument("--json", type=new_file, metavar="FILE", help="write the medians there")
     config = parser.parse_args(argv)
     try:
-        device = choose_device(config.device, needs_float64=True)
+        device = choose_device(config.device)
     except ValueError as error:
         parser.error(error)
     figures = {}

@@ -24,7 +24,7 @@ from torch import nn
 
 from common.arguments import Parser, number_between, positive_number, whole_number
 from common.checkpoint import restore
-from common.device import choose_device, keep_freed_memory, limit_threads
+from common.device import choose_device, keep_freed_memory, limit_threads, working_device
 from common.progress import Progress
 from common.run_folder import RunFolder
 from common.training import Clock, DivergedError, StopFlag, TorchRandom, check_finite, run_to_the_end
@@ -33,7 +33,7 @@ from part3.evaluation import final_losses, held_out_loss
 from part3.optimizer import OPTIMIZERS, SCHEDULES, build_optimizer, learning_rate_at
 from part3.ranks import Ranks, run_script
 from part3.samples import greedy_sample, write_samples
-from part3.trained import BEST, Trained, build_model, write_trained
+from part3.trained import BEST, Trained, build_model, small_step, write_trained
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLERS = {"sentences": RandomSentences, "streams": ParallelStreams}
@@ -224,6 +224,8 @@ def prepare(config, ranks, device):
 
     Raises ValueError, OSError or RuntimeError before anything of the run is written.
     """
+    name = config.device if ranks.size == 1 else str(device)  # "auto" may end on the CPU, which one of several may not
+    device = working_device(name, partial(small_step, settings_of(config)))
     dataset = TextDataset(config.txt_file, config.seq_length, config.encoding, config.val_fraction)
     sampler = SAMPLERS[config.sampling](dataset, config.batch_size, config.seed, device)
     torch.manual_seed(config.seed)
