@@ -97,7 +97,7 @@ def run(monkeypatch, tmp_path, capsys):
     stop.__bool__.return_value = False
     for part in (part1, part2, part3):
         monkeypatch.setattr(part, "StopFlag", lambda: stop)
-    for place in (device, sweep, part3):
+    for place in (device, sweep, part1, part2, part3):
         monkeypatch.setattr(place, "choose_device", lambda name: DEVICE)
     for part in (part1, part2):
         monkeypatch.setattr(part, "EVALUATION", 8)
