@@ -183,6 +183,7 @@ def test_bfloat16_trains_in_it_and_measures_in_float32(start, tmp_path):
     models = {name: start(name, train_steps=2, precision=name)[0] for name in precision.PRECISIONS}
     losses = [column(tmp_path / name, "train_loss")[0] for name in models]  # of the same weights and windows
     assert losses[0] != losses[1] == pytest.approx(losses[0], rel=0.02)
+    assert losses[1] != torch.tensor(losses[1]).bfloat16().item(), "the loss itself is float32"
     model, held_out = models["bfloat16"], TextDataset(tmp_path / "book.txt", 5).held_out
     assert column(tmp_path / "bfloat16", "heldout_loss")[1] == held_out_loss(model, held_out)
     _, result = start("bfloat16", train_steps=2, precision="bfloat16", resume=True)
