@@ -11,7 +11,7 @@ import torch
 
 from common import device, training
 from common.arguments import Parser, number_between, positive_number, whole_number
-from common.device import choose_device, in_fresh_process, in_turn, timed
+from common.device import choose_device, has_float64, in_fresh_process, in_turn, timed
 from common.files import append_line, read_records, read_table, write_atomically, write_records, write_table
 from common.progress import Progress
 from common.training import Clock, DivergedError, check_finite
@@ -94,6 +94,7 @@ def test_auto_takes_mps_where_there_is_no_cuda(monkeypatch):
     for cuda, found in ((False, "mps"), (True, "cuda")):
         monkeypatch.setattr(torch.cuda, "is_available", lambda cuda=cuda: cuda)
         assert choose_device("auto").type == found and choose_device("mps").type == "mps"
+    assert [has_float64(torch.device(name)) for name in ("cpu", "cuda:1", "mps")] == [True, True, False]
 
 
 def test_write_atomically_keeps_the_previous_file(tmp_path):

@@ -1,4 +1,4 @@
-"""The scripts on a device that is imitated: one without float64, as Apple's GPUs; one that errs; and bfloat16."""
+"""The scripts on a device that is imitated: one without float64, as Apple's GPUs, and one that errs."""
 
 import json
 from types import SimpleNamespace
