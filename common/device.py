@@ -2,20 +2,22 @@
 
 import ctypes
 import os
+import sys
 
 import torch
 
+# How far a device may be off from the CPU, as a share of the length: products that CUDA rounds to TF32 are by 0.001.
+TOLERANCE = 0.01
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # glibc's malloc.h
 
 
-def choose_device(name, needs_float64=False):
+def choose_device(name):
     """The torch.device called `name`: "auto" (cuda, then mps, then cpu), "cpu", "mps", "cuda" or "cuda:1".
 
-    With `needs_float64` mps is none of them: it has no such numbers. Raises ValueError, in one line, for a name that
-    is no device and for a device that is not there.
+    Raises ValueError, in one line, for a name that is no device and for a device that is not there.
     """
     if name == "auto":
-        mps = torch.backends.mps.is_available() and not needs_float64
+        mps = torch.backends.mps.is_available()
         return torch.device("cuda" if torch.cuda.is_available() else "mps" if mps else "cpu")
     try:
         device = torch.device(name)
@@ -25,11 +27,42 @@ def choose_device(name, needs_float64=False):
         raise ValueError(f"device {name!r} is not one of auto, cpu, mps, cuda, cuda:0, cuda:1, ...")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ValueError(f"device {name!r} is not there: this torch sees {torch.cuda.device_count()} CUDA devices")
-    if device.type == "mps" and needs_float64:
-        raise ValueError(f"device {name!r} has no float64 numbers, which the phases of the time gate need")
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise ValueError(f"device {name!r} is not there: this machine or this torch has no MPS")
     return device
+
+
+def working_device(name, small_step):
+    """The torch.device called `name`, as `choose_device` finds it, once it has made a small training step.
+
+    The CPU needs no such trial. Where "auto" found another device, and the step raises an error there, or its loss or
+    its gradients together are not the CPU's to within TOLERANCE, a line on stderr says so and the CPU is given.
+
+    Args:
+        small_step: a function of a torch.device: a model there, of the same weights on each, and its loss on a batch.
+
+    Raises ValueError, in one line, as `choose_device` does, and for a named device on which the step raises an error.
+    """
+    device = choose_device(name)
+    if device.type == "cpu":
+        return device
+    try:
+        found = _loss_and_gradients(small_step, device)
+        wanted = _loss_and_gradients(small_step, torch.device("cpu")) if name == "auto" else ()
+        if all((a - b).norm() <= TOLERANCE * b.norm() for a, b in zip(found, wanted, strict=False)):
+            return device
+        problem = "a training step has another loss or gradient there than on the CPU"
+    except (RuntimeError, TypeError) as error:
+        problem = "a training step fails there: " + str(error).partition("\n")[0]
+    if name != "auto":
+        raise ValueError(f"device {name!r} cannot be used: {problem}")
+    print(f"device '{device}' is not used, the CPU computes: {problem}", file=sys.stderr)
+    return torch.device("cpu")
+
+
+def has_float64(device):
+    """Whether a torch.device has numbers of 64 bits; Apple's GPUs have none."""
+    return device.type != "mps"
 
 
 def cores():
@@ -66,3 +99,11 @@ def keep_freed_memory():
         return
     mallopt(M_MMAP_MAX, 0)
     mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def _loss_and_gradients(small_step, device):
+    """What `small_step` gives on a device, on the CPU: the loss, and the gradients of all parameters as one vector."""
+    model, loss = small_step(device)
+    loss.backward()
+    gradients = [p.grad.cpu().double().flatten() for p in model.parameters() if p.grad is not None]
+    return loss.detach().cpu(), torch.cat(gradients)

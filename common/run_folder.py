@@ -35,6 +35,7 @@ class RunFolder:
         resume: whether the folder may hold a run already, which is then resumed.
         may_change: names of settings that may differ from those of the run that is resumed.
         default: path prefix for numbered folders.
+        since: settings that checkpoints made before there were such lack, with what they were then, a dict.
 
     `state` is the checkpoint to resume from, or None. Raises ValueError if the folder holds a run and `resume` is
     False, if another process is writing there, if the checkpoint is missing, cannot be used or has other settings, or
@@ -43,7 +44,7 @@ class RunFolder:
     `begin`.
     """
 
-    def __init__(self, path, settings, columns, notes=(), resume=False, may_change=(), default=None):
+    def __init__(self, path, settings, columns, notes=(), resume=False, may_change=(), default=None, since=None):
         self.columns = columns
         self.settings = settings
         if resume and path is None:
@@ -59,7 +60,7 @@ class RunFolder:
             self.state = load_checkpoint(self.path) if resume else None
             step = -1 if self.state is None else self.state["step"]
             if self.state is not None:
-                _compare(self.path, self.state["settings"], settings, may_change)
+                _compare(self.path, {**(since or {}), **self.state["settings"]}, settings, may_change)
             elif _whole_lines(self.path / METRICS)[1:]:
                 raise ValueError(f"output folder {self.path} holds results but no checkpoint to resume from")
             # What the run's own tables are cut back to: what came after the checkpoint will come again.

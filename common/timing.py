@@ -15,7 +15,7 @@ from common.progress import Progress
 STATES = {"": False, ".kept": True}  # what follows a key: whether freed memory was kept for the next step
 
 
-def parse_flags(parser, argv, rounds, devices="cpu, cuda, cuda:1, mps, or auto", needs_float64=False):
+def parse_flags(parser, argv, rounds, devices="cpu, cuda, cuda:1, mps, or auto"):
     """Add the flags of every benchmark, parse, and choose: returns the settings, a Namespace, and the torch.device.
 
     `rounds` is the default number of rounds, `devices` says in words which there are.
@@ -25,7 +25,7 @@ def parse_flags(parser, argv, rounds, devices="cpu, cuda, cuda:1, mps, or auto",
     parser.add_argument("--json", type=new_file, metavar="FILE", help="write the medians there")
     config = parser.parse_args(argv)
     try:
-        return config, choose_device(config.device, needs_float64)
+        return config, choose_device(config.device)
     except ValueError as error:
         parser.error(error)
 

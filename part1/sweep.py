@@ -17,6 +17,7 @@ import sys
 import threading
 from argparse import ArgumentTypeError
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, ProcessPoolExecutor, wait
+from functools import partial
 from pathlib import Path
 
 if not __package__:  # run as `python part1/sweep.py`: import from the checkout, not from part1/
@@ -25,7 +26,7 @@ if not __package__:  # run as `python part1/sweep.py`: import from the checkout,
 import torch
 
 from common.arguments import Parser, whole_number
-from common.device import choose_device, cores, prepare_process
+from common.device import choose_device, cores, prepare_process, working_device
 from common.files import read_records, write_atomically, write_records
 from common.progress import Progress
 from common.run_folder import lock_folder
@@ -150,16 +151,16 @@ def accuracy_beyond(model, point, times):
     return accuracies
 
 
-def run_point(folder, point, times=()):
+def run_point(folder, point, device, times=()):
     """Train one point and write its file; a point that diverges is finished too, without an accuracy."""
     model = train.build_model(point)
     try:
-        result = train.train(point, model, train.build_training_set(point), show=False)
+        result = train.train(point, model, train.build_training_set(point), show=False, device=device)
         if times:
             result["accuracy_beyond"] = accuracy_beyond(model, point, times)
     except DivergedError as error:
         result = {"diverged": str(error)}
-    made = {"torch": torch.__version__, "computed_on": str(choose_device(point.device))}
+    made = {"torch": torch.__version__, "computed_on": str(device)}
     record = {**train.settings_of(point), **result, **made}
     write_atomically(Path(folder) / f"{name_of(record)}.json", json.dumps(record, indent=1) + "\n")
     return result
@@ -189,7 +190,7 @@ def _start_worker():
     threading.Thread(target=end_with_parent, daemon=True).start()
 
 
-def run_points(folder, points, workers, total, stop, times=()):
+def run_points(folder, points, device, workers, total, stop, times=()):
     """Train the points in `workers` processes; returns False if a stop was requested.
 
     Raises what a point raised, OSError for one, and BrokenExecutor if a process was killed; the others are ended.
@@ -198,7 +199,7 @@ def run_points(folder, points, workers, total, stop, times=()):
     pending = {}
     try:
         with Progress(total, done=total - len(points), unit="point") as progress:
-            pending = {executor.submit(run_point, folder, point, times): point for point in points}
+            pending = {executor.submit(run_point, folder, point, device, times): point for point in points}
             while pending and not stop:
                 done, _ = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
                 for future in done:
@@ -227,13 +228,14 @@ def main(argv=None):
             for point, there in zip(points, finished, strict=True):
                 print(f"{name_of(vars(point))}  {'finished' if there else 'missing'}")
             return
+        device = working_device(missing[0].device, partial(train.small_step, missing[0])) if missing else None
         folder.mkdir(parents=True, exist_ok=True)
     except (ValueError, OSError) as error:
         parser.error(error)
 
     stop = StopFlag()
     try:
-        complete = run_points(folder, missing, sweep.workers, len(points), stop, sweep.times)
+        complete = run_points(folder, missing, device, sweep.workers, len(points), stop, sweep.times)
         if complete:
             collect_points(folder, [name_of(vars(point)) for point in points])
     except (OSError, ValueError, BrokenExecutor) as error:

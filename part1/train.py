@@ -16,7 +16,7 @@ from torch import nn
 
 from common.arguments import Parser, positive_number, whole_number
 from common.checkpoint import restore
-from common.device import choose_device, prepare_process
+from common.device import choose_device, prepare_process, working_device
 from common.progress import Progress
 from common.run_folder import RunFolder
 from common.training import Clock, StopFlag, check_finite, run_to_the_end
@@ -110,6 +110,14 @@ def build_training_set(config):
     return PalindromeDataset(config.input_length + 1, config.seed)
 
 
+def small_step(config, device):
+    """A cell of the settings' kind, of 16 units, on a device, and its loss on a batch: as `working_device` wants it."""
+    torch.manual_seed(0)
+    model = MODELS[config.model_type](config.input_dim, 16, config.num_classes).to(device)
+    digits, target = PalindromeDataset(6).batch(8)
+    return model, F.cross_entropy(model(encode(digits.to(device), config.input_dim)), target.to(device))
+
+
 @torch.no_grad()
 def evaluate(model, digits, target, input_dim):
     """Mean cross-entropy in nats and accuracy, 0 to 1, on digits (N, T - 1) and their targets (N,)."""
@@ -147,16 +155,17 @@ def update(model, optimizer, loss, max_norm):
     return grad_norm
 
 
-def train(config, model, training_set, run=None, stop=False, show=True):
+def train(config, model, training_set, run=None, stop=False, show=True, device=None):
     """Train `model` in place until convergence or `train_steps`; the result is measured on fresh held-out palindromes.
 
     `training_set` is `build_training_set(config)`, or another with its methods; `run` a RunFolder that keeps metrics
-    and checkpoints and whose state is resumed from, or None; `stop` is truthy once a stop is requested.
+    and checkpoints and whose state is resumed from, or None; `stop` is truthy once a stop is requested; `device` the
+    torch.device, None: the one that the settings name.
 
     Returns a dict (accuracy, loss, steps, ...), or None if a stop was requested; the run's checkpoint is then of the
     last update made. Raises DivergedError after an update that left weights that are not finite, before it is saved.
     """
-    device = choose_device(config.device)
+    device = device or choose_device(config.device)
     model = model.to(device)
     optimizer = OPTIMIZERS[config.optimizer](model.parameters(), config.learning_rate)
     held_out_set = PalindromeDataset(config.input_length + 1, config.seed, held_out=True)
@@ -208,8 +217,8 @@ def main(argv=None):
     config = parser.parse_args(argv)
     stop = StopFlag()
     try:
-        device = choose_device(config.device)
         check(config)
+        device = working_device(config.device, partial(small_step, config))
         model, training_set = build_model(config), build_training_set(config)
         default = ROOT / f"results/part1/{config.model_type}_length{config.input_length}_seed{config.seed}"
         resuming = {"resume": config.resume, "may_change": ("device", "train_steps")}
@@ -223,7 +232,8 @@ def main(argv=None):
         f"{config.model_type}, input length {config.input_length} (palindromes of {config.input_length + 1} digits), "
         f"{'raw digits' if config.input_dim == 1 else 'one-hot digits'}, init {config.init}, seed {config.seed}"
     )
-    result = run_to_the_end(lambda: train(config, model, training_set, run, stop), run, stop, parser, config)
+    training = partial(train, config, model, training_set, run, stop, device=device)
+    result = run_to_the_end(training, run, stop, parser, config)
     print(
         f"accuracy {result['accuracy']:.4f} on {result['palindromes']} "
         f"{'held-out palindromes' if result['held_out'] else 'palindromes (too few to hold any out)'}, "

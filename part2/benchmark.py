@@ -23,6 +23,7 @@ from part1.lstm import LSTM
 from part2.dataset import Palindromes
 from part2.time_gate import AlwaysOpen, TimeGate
 from part2.time_gated_lstm import TimeGatedLSTM
+from part2.train import place
 
 
 class OwnTimes(TimeGatedLSTM):
@@ -65,10 +66,9 @@ def measure(T, config):
     device = choose_device(config.device)
     x, _, _, target = Palindromes(T + 1).batch(config.batch_size)
     x, target = x.to(device), target.to(device)
-    cells = {name: model.to(device) for name, model in models(config.num_hidden).items()}
-    seconds = timing.in_turn(
-        {name: training_step(model, x, target) for name, model in cells.items()}, config.rounds, device
-    )
+    cells = {name: place(model, device) for name, model in models(config.num_hidden).items()}
+    steps = {name: training_step(model, x, target) for name, model in cells.items()}
+    seconds = timing.in_turn(steps, config.rounds, device)
     measured = {}
     for name, model in cells.items():
         measured[f"{name}_ms.T{T}"] = timing.milliseconds(seconds[name])
@@ -82,7 +82,7 @@ def main(argv=None):
     parser.add_argument("--input_length", nargs="+", type=whole_number(2, 100_000), default=[100, 200, 400, 800])
     parser.add_argument("--num_hidden", type=whole_number(1, 10_000), default=128, help="units")
     parser.add_argument("--batch_size", type=whole_number(1, 1_000_000), default=128, help="palindromes a step")
-    config, device = timing.parse_flags(parser, argv, 20, "cpu, cuda, cuda:1, or auto", needs_float64=True)
+    config, device = timing.parse_flags(parser, argv, rounds=20)
     measured = timing.in_both_states([(measure, T, config) for T in config.input_length])
     timing.report(measured, config.json, device, f"batch {config.batch_size}, {config.num_hidden} units")
 

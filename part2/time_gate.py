@@ -5,6 +5,8 @@ import math
 import torch
 from torch import nn
 
+from common.device import has_float64
+
 PARAMETERS = ("tau", "s", "r_on")
 # The gate's range, kept by construction: wide enough for any use, narrow enough that no gradient overflows.
 TAU_LIMITS, R_ON_LIMITS = (1e-9, 1e9), (1e-6, 1 - 1e-6)
@@ -53,7 +55,8 @@ class TimeGate(nn.Module):
     Departure from the paper, which learns them directly: learned are log τ, s / (first τ) and logit r_on (`log_tau`,
     `shift`, `logit_r_on`). So no update leaves their range, and a step of an optimiser is a like share of a period
     for long and short ones. They are float64 in a float32 network too: an error of 1e-7 in τ is one of 0.1 in the
-    phase after 10⁶ periods. (`.float()` makes them float32; phases are then exact for what float32 stores.)
+    phase after 10⁶ periods. (`.float()` makes them float32; phases are then exact for what float32 stores. So it has
+    to be on a device without float64; the gate then computes on the CPU.)
 
     Raises ValueError for values out of range, of another shape, and for names to `learn` that are no parameters.
     """
@@ -78,16 +81,16 @@ class TimeGate(nn.Module):
 
     @property
     def tau(self):
-        return self.log_tau.double().clamp(*map(math.log, TAU_LIMITS)).exp()
+        return _float64(self.log_tau).clamp(*map(math.log, TAU_LIMITS)).exp()
 
     @property
     def s(self):
-        return self.shift.double() * self.first_tau.double()
+        return _float64(self.shift) * _float64(self.first_tau)
 
     @property
     def r_on(self):
         low, high = (math.log(r_on / (1 - r_on)) for r_on in R_ON_LIMITS)
-        return self.logit_r_on.double().clamp(low, high).sigmoid()
+        return _float64(self.logit_r_on).clamp(low, high).sigmoid()
 
     def forward(self, t, dtype=torch.float64):
         """Openness (…, H) of each unit at time stamps t: (T,), or (B, T) if each sequence has its own.
@@ -95,11 +98,12 @@ class TimeGate(nn.Module):
         Any finite numbers, else ValueError, in any order. They are converted to float64: what float32 has rounded away
         (at t = 10⁶ all below 0.06) does not come back. The openness is computed from the phase in `dtype`.
         """
-        t = torch.as_tensor(t, dtype=torch.float64, device=self.log_tau.device)
+        tau = self.tau
+        t = torch.as_tensor(t, dtype=torch.float64, device=tau.device)
         if not t.isfinite().all():
             raise ValueError("t holds time stamps that are not finite")
         leak = self.leak if self.training or self.leak_in_eval else 0.0
-        return openness(t[..., None], self.tau, self.s, self.r_on, leak, dtype)
+        return openness(t[..., None], tau, self.s, self.r_on, leak, dtype)
 
 
 class AlwaysOpen(nn.Module):
@@ -122,6 +126,11 @@ def never_opens(gate, T):
     for t in range(1, T + 1):
         closed &= openness(t, tau, s, r_on) == 0
     return closed
+
+
+def _float64(tensor):
+    """The tensor in float64, on the CPU if its device has no such numbers."""
+    return (tensor if has_float64(tensor.device) else tensor.cpu()).double()
 
 
 def _per_unit(name, value, H, low, high):

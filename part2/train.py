@@ -6,6 +6,7 @@ python part2/train.py --task frequency --sampling asynchronous --model_type lstm
 
 import sys
 from argparse import Namespace
+from functools import partial
 from pathlib import Path
 
 if not __package__:  # run as `python part2/train.py`: import from the checkout, not from part2/
@@ -16,7 +17,7 @@ import torch.nn.functional as F
 
 from common.arguments import Parser, number_between, whole_number
 from common.checkpoint import restore
-from common.device import choose_device, prepare_process
+from common.device import choose_device, has_float64, prepare_process, working_device
 from common.files import write_table
 from common.progress import Progress
 from common.run_folder import RunFolder
@@ -92,6 +93,11 @@ def build_model(config, task):
     return model
 
 
+def place(model, device):
+    """The model, moved to a torch.device; all of it is then float32 where there is no float64."""
+    return model.to(device, dtype=None if has_float64(device) else torch.float32)
+
+
 def predict(model, x, t, lengths, config):
     """The network's outputs for a batch, (B, task.num_outputs)."""
     x = x.to(model.W_gx.device)
@@ -105,6 +111,15 @@ def loss_and_right(outputs, target, regression):
     if regression:
         return F.mse_loss(outputs, target), ((outputs - target).abs() < CLOSE).sum().item()
     return F.cross_entropy(outputs, target), (outputs.argmax(dim=1) == target).sum().item()
+
+
+def small_step(config, device):
+    """A network of the settings, of 16 units, on a device, and its loss on a batch: as `working_device` wants it."""
+    config = Namespace(**{**vars(config), "num_hidden": 16, "input_length": 5, "sampling": "standard"})
+    task = TASKS[config.task](config, False)
+    model = place(build_model(config, task), device)
+    *batch, target = task.batch(8)
+    return model, loss_and_right(predict(model, *batch, config), target.to(device), task.regression)[0]
 
 
 def gate_values(model):
@@ -136,18 +151,18 @@ def accuracy_beyond(model, config):
     return accuracies
 
 
-def train(config, model, training_set, run, stop=False):
+def train(config, model, training_set, run, stop=False, device=None):
     """Train `model` in place until convergence or `train_steps`; the result is measured on fresh held-out sequences.
 
     `training_set` is `TASKS[config.task](config, False)`; `run` a RunFolder that keeps metrics and checkpoints, the
     gate's values before and after learning in gate.csv, and whose state is resumed from; `stop` is truthy once a stop
-    is requested.
+    is requested; `device` the torch.device, None: the one that the settings name.
 
     Returns a dict, or None if a stop was requested; the run's checkpoint is then of the last update made. Raises
     DivergedError after an update that left weights that are not finite, before it is saved.
     """
-    device = choose_device(config.device, needs_float64=True)
-    model = model.to(device)
+    device = device or choose_device(config.device)
+    model = place(model, device)
     first_gate = gate_values(model)  # the seed's, also when the run is resumed
     optimizer = OPTIMIZERS[config.optimizer](model.parameters(), config.learning_rate)
     held_out_set = TASKS[config.task](config, True)
@@ -201,11 +216,11 @@ def main(argv=None):
         parser.error("--times is for palindromes and adding: the waves of frequency have no --input_length")
     stop = StopFlag()
     try:
-        device = choose_device(config.device, needs_float64=True)
         if config.log_tau[0] > config.log_tau[1]:
             raise ValueError(f"--log_tau {config.log_tau[0]:g} {config.log_tau[1]:g}: the first is the larger one")
         if config.task == "palindromes" and config.input_length < 3:
             raise ValueError(f"--input_length {config.input_length}: no palindrome so short can be held out; 3 can")
+        device = working_device(config.device, partial(small_step, config))
         training_set = TASKS[config.task](config, False)
         model = build_model(config, training_set)
         default = ROOT / f"results/part2/{config.task}_{config.model_type}_seed{config.seed}"
@@ -218,7 +233,8 @@ def main(argv=None):
 
     size = config.sampling if config.task == "frequency" else f"{config.input_length} steps"
     print(f"{config.task}, {size}, {config.model_type}, seed {config.seed}")
-    result = run_to_the_end(lambda: train(config, model, training_set, run, stop), run, stop, parser, config)
+    training = partial(train, config, model, training_set, run, stop, device)
+    result = run_to_the_end(training, run, stop, parser, config)
     print(
         f"accuracy {result['accuracy']:.4f} on {FINAL_EVALUATION} held-out sequences, loss {result['loss']:.4f}, "
         f"{result['steps']} steps, {result['wall_seconds']:.0f} s ({result['cpu_seconds']:.0f} s CPU), "

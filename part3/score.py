@@ -5,6 +5,7 @@ python part3/score.py --txt_file assets/book.txt --val_fraction 0.1 --html page.
 
 import math
 import sys
+from functools import partial
 from pathlib import Path
 
 if not __package__:  # run as `python part3/score.py`: import from the checkout, not from part3/
@@ -13,12 +14,12 @@ if not __package__:  # run as `python part3/score.py`: import from the checkout,
 import torch
 
 from common.arguments import Parser, new_file, number_between, whole_number
-from common.device import choose_device, limit_threads
+from common.device import limit_threads, working_device
 from common.files import write_atomically
 from part3.dataset import encode, read_input, split
 from part3.evaluation import predictions
 from part3.page import surprise_page
-from part3.trained import BOOK, Trained
+from part3.trained import BOOK, Trained, small_step
 
 SHOWN = 20_000  # characters, from the first on, that a page shows
 LIKELIEST = 5  # next characters that a page gives for each
@@ -55,7 +56,7 @@ def print_score(config):
     read = {Path(config.txt_file).resolve(), trained.path.resolve()}
     if config.html and Path(config.html).resolve() in read:
         raise ValueError(f"--html {config.html} would overwrite what is read")
-    model = trained.model().to(choose_device(config.device))
+    model = trained.model().to(working_device(config.device, partial(small_step, trained.settings)))
     title = "standard input" if config.txt_file == "-" else Path(config.txt_file).name
     if config.val_fraction is not None:
         _, text = split(text, config.val_fraction)

@@ -24,16 +24,17 @@ from torch import nn
 
 from common.arguments import Parser, number_between, positive_number, whole_number
 from common.checkpoint import restore
-from common.device import choose_device, keep_freed_memory, limit_threads
+from common.device import choose_device, keep_freed_memory, limit_threads, working_device
 from common.progress import Progress
 from common.run_folder import RunFolder
 from common.training import Clock, DivergedError, StopFlag, TorchRandom, check_finite, run_to_the_end
 from part3.dataset import ParallelStreams, RandomSentences, TextDataset
 from part3.evaluation import final_losses, held_out_loss
 from part3.optimizer import OPTIMIZERS, SCHEDULES, build_optimizer, learning_rate_at
+from part3.precision import PRECISIONS, check_precision, computing_in
 from part3.ranks import Ranks, run_script
 from part3.samples import greedy_sample, write_samples
-from part3.trained import BEST, Trained, build_model, write_trained
+from part3.trained import BEST, Trained, build_model, small_step, write_trained
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLERS = {"sentences": RandomSentences, "streams": ParallelStreams}
@@ -73,6 +74,8 @@ def build_parser():
     seed = whole_number(0, 2**63 - 1)
     training.add_argument("--seed", type=seed, default=0, help="seed of weights, windows and samples")
     training.add_argument("--device", default="auto", help="auto (cuda, then mps, then cpu), cpu, cuda, cuda:1, mps")
+    precision = "of products in training; bfloat16: faster where the device has it, rounded to 3 digits"
+    training.add_argument("--precision", choices=PRECISIONS, default="float32", help=precision)
     output = parser.add_argument_group("output")
     output.add_argument("--print_every", type=updates, default=5, help="updates per line of progress")
     output.add_argument("--sample_every", type=updates, default=100, help="updates per sample of text")
@@ -171,9 +174,10 @@ def train(config, dataset, sampler, model, run, stop, ranks, summary=None):
                 group["lr"] = learning_rate_at(step, config)
             inputs, targets, carried = sampler.batch()  # (B, T)
             inputs, targets = ranks.shard(inputs), ranks.shard(targets)
-            logits, state = predict(inputs, state if carried else None)  # (B, T, V)
+            with computing_in(config.precision, device):
+                logits, state = predict(inputs, state if carried else None)  # (B, T, V)
             state = [tensor.detach() for tensor in state]  # gradients end at the batch's first character
-            loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())  # equations (17) and (18)
+            loss = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())  # equations (17) and (18)
 
             grad_norm = update(model, optimizer, loss, config.max_norm)
             step += 1
@@ -224,6 +228,9 @@ def prepare(config, ranks, device):
 
     Raises ValueError, OSError or RuntimeError before anything of the run is written.
     """
+    name = config.device if ranks.size == 1 else str(device)  # "auto" may end on the CPU, which one of several may not
+    device = working_device(name, partial(small_step, settings_of(config)))
+    check_precision(config.precision, device)
     dataset = TextDataset(config.txt_file, config.seq_length, config.encoding, config.val_fraction)
     sampler = SAMPLERS[config.sampling](dataset, config.batch_size, config.seed, device)
     torch.manual_seed(config.seed)
@@ -232,9 +239,8 @@ def prepare(config, ranks, device):
     if ranks.rank == 0:
         wanted = {**settings_of(config), "text": dataset.digest, "ranks": ranks.size}
         default = ROOT / f"results/part3/{Path(config.txt_file).stem}"
-        run = RunFolder(
-            config.output_dir, wanted, COLUMNS, ["samples"], config.resume, MAY_CHANGE[config.schedule], default
-        )
+        may_change, since = MAY_CHANGE[config.schedule], {"precision": "float32"}
+        run = RunFolder(config.output_dir, wanted, COLUMNS, ["samples"], config.resume, may_change, default, since)
     keep_freed_memory()
     limit_threads()
     if run:

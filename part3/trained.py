@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import torch
+import torch.nn.functional as F
+
 from common.checkpoint import LATEST, CheckpointError, read_checkpoint, write_checkpoint
 from part3.model import TextGenerationModel
 
@@ -49,3 +52,11 @@ def build_model(vocab_size, settings):
     """A TextGenerationModel of the settings (a dict, part3/train.py's names), with freshly drawn weights."""
     names = ("lstm_num_hidden", "lstm_num_layers", "dropout_keep_prob", "embedding_dim")
     return TextGenerationModel(vocab_size, **{name: settings[name] for name in names})
+
+
+def small_step(settings, device):
+    """A model of the settings, of 16 units a layer, on a device, and its loss on a batch: for `working_device`."""
+    torch.manual_seed(0)
+    model = build_model(11, {**settings, "lstm_num_hidden": 16, "dropout_keep_prob": 1.0}).to(device)
+    ids = (torch.arange(48).view(8, 6) % 11).to(device)
+    return model, F.cross_entropy(model(ids[:, :-1])[0].flatten(0, 1), ids[:, 1:].flatten())

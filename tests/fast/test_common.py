@@ -12,7 +12,7 @@ import torch
 
 from common import timing, training
 from common.arguments import Parser, number_between, positive_number, whole_number
-from common.device import choose_device
+from common.device import choose_device, has_float64
 from common.files import append_line, read_records, write_atomically, write_records
 from common.progress import Progress
 from common.timing import in_fresh_process, in_turn, timed
@@ -89,13 +89,12 @@ def test_a_device_that_is_not_there_is_named(name):
     assert repr(name) in str(caught.value)
 
 
-def test_where_float64_is_needed_it_is_not_mps(monkeypatch):
+def test_auto_takes_mps_where_there_is_no_cuda(monkeypatch):
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert choose_device("auto").type == choose_device("mps").type == "mps"
-    assert choose_device("auto", needs_float64=True).type == "cpu"
-    with pytest.raises(ValueError, match="'mps' has no float64"):
-        choose_device("mps", needs_float64=True)
+    for cuda, found in ((False, "mps"), (True, "cuda")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda cuda=cuda: cuda)
+        assert choose_device("auto").type == found and choose_device("mps").type == "mps"
+    assert [has_float64(torch.device(name)) for name in ("cpu", "cuda:1", "mps")] == [True, True, False]
 
 
 def test_write_atomically_keeps_the_previous_file(tmp_path):

@@ -193,7 +193,7 @@ def test_points_that_are_collected_stand_in_one_table(tmp_path):
     point = train.settings(**TINY, train_steps=2)
     for seed in (1, 0):
         point.seed = seed
-        sweep.run_point(tmp_path, point, [2])
+        sweep.run_point(tmp_path, point, torch.device("cpu"), [2])
     names = [f"RNN_length8_dim1_default_lr0.001_seed{seed}" for seed in (0, 1)]
     beside = sweep.read_points(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"{name}.json" for name in names]

@@ -12,9 +12,9 @@ from torch import nn
 from common import run_folder, training
 from common.files import read_records
 from common.run_folder import RunFolder
-from part3 import evaluation, train
+from part3 import evaluation, precision, train
 from part3.dataset import TextDataset
-from part3.evaluation import evaluate
+from part3.evaluation import evaluate, held_out_loss
 from part3.model import TextGenerationModel
 from part3.ranks import Ranks
 from part3.trained import Trained, build_model
@@ -164,9 +164,10 @@ def stop_after(looks):
     return stop
 
 
+@pytest.mark.parametrize("precision", precision.PRECISIONS)  # torch makes bfloat16 products on any CPU, if slowly
 @pytest.mark.parametrize("sampling", train.SAMPLERS)
-def test_a_stop_saves_the_last_update_and_a_resume_is_the_unbroken_run(start, tmp_path, sampling):
-    how = {"sampling": sampling, "dropout_keep_prob": 0.5, "scale": 1, "learning_rate": 0.1}
+def test_a_stop_saves_the_last_update_and_a_resume_is_the_unbroken_run(start, tmp_path, sampling, precision):
+    how = {"sampling": sampling, "precision": precision, "dropout_keep_prob": 0.5, "scale": 1, "learning_rate": 0.1}
     whole, expected = start("whole", train_steps=7, **how)
     _, stopped = start(train_steps=7, stop=stop_after(3), **how)
     assert stopped is None and torch.load(tmp_path / "run/checkpoint.pt", weights_only=True)["step"] == 3
@@ -176,6 +177,54 @@ def test_a_stop_saves_the_last_update_and_a_resume_is_the_unbroken_run(start, tm
         assert column(tmp_path / "run", name) == column(tmp_path / "whole", name)
     timeless = {name: value for name, value in result.items() if "seconds" not in name}
     assert timeless.items() <= expected.items()
+
+
+def test_bfloat16_trains_in_it_and_measures_in_float32(start, tmp_path):
+    models = {name: start(name, train_steps=2, precision=name)[0] for name in precision.PRECISIONS}
+    losses = [column(tmp_path / name, "train_loss")[0] for name in models]  # of the same weights and windows
+    assert losses[0] != losses[1] == pytest.approx(losses[0], rel=0.02)
+    assert losses[1] != torch.tensor(losses[1]).bfloat16().item(), "the loss itself is float32"
+    model, held_out = models["bfloat16"], TextDataset(tmp_path / "book.txt", 5).held_out
+    assert column(tmp_path / "bfloat16", "heldout_loss")[1] == held_out_loss(model, held_out)
+    _, result = start("bfloat16", train_steps=2, precision="bfloat16", resume=True)
+    best = Trained(tmp_path / "bfloat16")
+    assert result["heldout_loss"] == evaluate(best.model(), held_out)
+    assert {x.dtype for x in [*best.weights.values(), *(p.grad for p in model.parameters())]} == {torch.float32}
+
+
+def test_a_precision_is_refused_where_there_are_no_instructions_for_it(monkeypatch, tmp_path):
+    def refused(device, name="bfloat16"):
+        try:
+            return precision.check_precision(name, torch.device(device))
+        except ValueError as error:
+            return f"this {device} device" in str(error) and "\n" not in str(error)
+
+    for instructions, expected in (({}, True), ({"amx_bf16": False}, True), ({"avx512_bf16": True}, None)):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda found=instructions: found)
+        assert refused("cpu") == expected and refused("cpu", "float32") is None
+    assert refused("mps") and refused("mps", "float32") is None
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+    config = train.settings(txt_file="none", output_dir=str(tmp_path / "run"), precision="bfloat16", device="cpu")
+    with pytest.raises(ValueError, match="--precision bfloat16 is for"):
+        train.prepare(config, Ranks({}), torch.device("cpu"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_checkpoint_from_before_there_were_precisions_resumes_in_float32(start, monkeypatch, tmp_path):
+    def begin(**changes):
+        where = {"txt_file": str(tmp_path / "book.txt"), "output_dir": str(tmp_path / "run"), "device": "cpu"}
+        return train.prepare(train.settings(**TINY, **where, **changes), Ranks({}), torch.device("cpu"))[3]
+
+    monkeypatch.setattr(train, "keep_freed_memory", lambda: None)
+    run = begin()
+    del run.settings["precision"]
+    run.save({}, step=0)
+    run.close()
+    with pytest.raises(ValueError, match="precision is 'float32' there and 'bfloat16' here"):
+        begin(resume=True, precision="bfloat16")
+    run = begin(resume=True)
+    assert run.state["step"] == 0 and run.settings["precision"] == "float32"
+    run.close()
 
 
 def test_a_step_is_saved_once(start, monkeypatch):
