@@ -29,7 +29,7 @@ class Progress:
         self.bar = _Bar(total=total, initial=done, unit=unit, dynamic_ncols=True, disable=not bar)
         self.total, self.done, self.unit = total, done, unit
         self.done_before, self.started = done, time.monotonic()
-        self.said, self.note = self.started, ""
+        self.said, self.text = self.started, ""
 
     def __enter__(self):
         return self
@@ -37,15 +37,19 @@ class Progress:
     def __exit__(self, *error):
         self.bar.close()
 
+    def note(self, text):
+        """Show this after the count from now on."""
+        self.text = text
+        self.bar.set_postfix_str(text, refresh=False)
+
     def advance(self, note=None, by=1):
         """So many steps are done; `note`, if given, is shown after the count from now on."""
         self.done += by
         if note is not None:
-            self.note = note
-            self.bar.set_postfix_str(note, refresh=False)
+            self.note(note)
         self.bar.update(by)
         if self.lines and time.monotonic() - self.said >= SECONDS_BETWEEN_LINES:
             self.said = time.monotonic()
             left = (self.said - self.started) / (self.done - self.done_before) * (self.total - self.done)
             count = f"{self.unit} {self.done}/{self.total}, at most {tqdm.format_interval(left)} left"
-            print(f"{count}  {self.note}", file=sys.stderr, flush=True)
+            print(f"{count}  {self.text}", file=sys.stderr, flush=True)

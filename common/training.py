@@ -97,6 +97,10 @@ class TorchRandom:
             torch.cuda.set_rng_state_all(state["cuda"])
 
 
+class Stopped(Exception):
+    """A stop was requested in the middle of something that can be made again."""
+
+
 class DivergedError(RuntimeError):
     """The weights are not finite any more; the message gives the step, the loss and the gradient."""
 

@@ -4,6 +4,7 @@ python part1/train.py --model_type LSTM --input_length 10
 """
 
 import sys
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from common.checkpoint import restore
 from common.device import choose_device, prepare_process, working_device
 from common.progress import Progress
 from common.run_folder import RunFolder
-from common.training import Clock, StopFlag, check_finite, run_to_the_end
+from common.training import Clock, StopFlag, Stopped, check_finite, run_to_the_end
 from part1 import init
 from part1.curriculum import Curriculum
 from part1.dataset import PalindromeDataset, encode
@@ -37,6 +38,7 @@ OPTIMIZERS = {
 COLUMNS = ("step", "train_loss", "heldout_loss", "heldout_accuracy", "grad_norm", "cpu_seconds", "wall_seconds")
 CONVERGED = 0.999  # held-out accuracy that counts as solved
 EVALUATION, FINAL_EVALUATION = 1_000, 10_000  # held-out palindromes drawn each time
+AT_ONCE = 400_000  # digits that an evaluation reads between two looks at the stop flag: an LSTM takes about a second
 
 
 def build_parser():
@@ -119,12 +121,17 @@ def small_step(config, device):
 
 
 @torch.no_grad()
-def evaluate(model, digits, target, input_dim):
-    """Mean cross-entropy in nats and accuracy, 0 to 1, on digits (N, T - 1) and their targets (N,)."""
+def evaluate(model, digits, target, input_dim, stop=False):
+    """Mean cross-entropy in nats and accuracy, 0 to 1, on digits (N, T - 1) and their targets (N,).
+
+    Raises Stopped, within a second or the time of a training step, once `stop` is truthy.
+    """
     device = next(model.parameters()).device
     loss, correct = 0.0, 0
-    chunk = max(1, min(1_000, 2_000_000 // digits.shape[1]))  # palindromes at once: bounds the memory for long ones
+    chunk = max(1, min(1_000, AT_ONCE // digits.shape[1]))  # palindromes
     for digits_chunk, target_chunk in zip(digits.split(chunk), target.split(chunk), strict=True):
+        if stop:
+            raise Stopped
         logits = model(encode(digits_chunk.to(device), input_dim))  # (B, K)
         target_chunk = target_chunk.to(device)
         loss += F.cross_entropy(logits, target_chunk, reduction="sum").item()
@@ -132,14 +139,22 @@ def evaluate(model, digits, target, input_dim):
     return loss / len(target), correct / len(target)
 
 
-def held_out_score(model, dataset, count, input_dim):
-    """Accuracy, 0 to 1, and loss in nats on `count` random palindromes of a held-out set, or on each where T ≤ 6."""
+def held_out_score(model, dataset, count, input_dim, stop=False):
+    """Accuracy, 0 to 1, and loss in nats on `count` random palindromes of a held-out set, or on each where T ≤ 6.
+
+    Raises Stopped as `evaluate` does; the position in the set's random stream is then as it was before.
+    """
+    before = dataset.state_dict()
     if dataset.seq_length > 6:
         digits, target = dataset.batch(count)
     else:
         palindromes = dataset.every_palindrome()
         digits, target = palindromes[:, :-1], palindromes[:, -1]
-    loss, accuracy = evaluate(model, digits, target, input_dim)
+    try:
+        loss, accuracy = evaluate(model, digits, target, input_dim, stop)
+    except Stopped:
+        dataset.load_state_dict(before)
+        raise
     return {"accuracy": accuracy, "loss": loss, "palindromes": len(target), "held_out": not dataset.nothing_held_out}
 
 
@@ -159,57 +174,62 @@ def train(config, model, training_set, run=None, stop=False, show=True, device=N
     """Train `model` in place until convergence or `train_steps`; the result is measured on fresh held-out palindromes.
 
     `training_set` is `build_training_set(config)`, or another with its methods; `run` a RunFolder that keeps metrics
-    and checkpoints and whose state is resumed from, or None; `stop` is truthy once a stop is requested; `device` the
+    and checkpoints and whose state is resumed from, or None; `stop` is truthy once a stop is requested; `device` a
     torch.device, None: the one that the settings name.
 
-    Returns a dict (accuracy, loss, steps, ...), or None if a stop was requested; the run's checkpoint is then of the
-    last update made. Raises DivergedError after an update that left weights that are not finite, before it is saved.
+    Returns a dict (accuracy, loss, steps, ...), or None if a stop was requested: the run's checkpoint is then of the
+    last update, and an evaluation that was interrupted is made again on resume. Raises DivergedError after an update
+    that left weights that are not finite, before it is saved.
     """
-    device = device or choose_device(config.device)
-    model = model.to(device)
+    model = model.to(device := device or choose_device(config.device))
     optimizer = OPTIMIZERS[config.optimizer](model.parameters(), config.learning_rate)
     held_out_set = PalindromeDataset(config.input_length + 1, config.seed, held_out=True)
     clock = Clock()  # of training alone
     parts = dict(model=model, optimizer=optimizer, training_set=training_set, held_out_set=held_out_set, clock=clock)
-    save = partial(run.save, parts) if run else lambda **counters: None
-    step, solved = 0, 0  # updates made; consecutive evaluations that were as good as CONVERGED
+    step, evaluated, solved = 0, 0, 0  # updates made, at the last evaluation; consecutive ones as good as CONVERGED
+    last = None  # loss and gradient's norm of the last update
     if run and run.state:
-        step, solved = run.state["step"], run.state["solved"]
         restore(parts, run.state)
+        step, solved = run.state["step"], run.state["solved"]
+        evaluated, last = run.state.get("evaluated", step), run.state.get("last")
 
-    with Progress(config.train_steps, done=step, show=show) as progress:
-        while step < config.train_steps and not 0 < config.patience <= solved:
-            if stop or step == 0:
-                save(step=step, solved=solved)
+    def save():
+        if run:
+            run.save(parts, step=step, evaluated=evaluated, solved=solved, last=last)
+
+    with Progress(config.train_steps, done=step, show=show) as progress, suppress(Stopped):
+        while True:
+            if step > evaluated and (step % config.eval_every == 0 or step == config.train_steps):
+                with clock.paused():
+                    score = held_out_score(model, held_out_set, EVALUATION, config.input_dim, stop)
+                evaluated, solved = step, solved + 1 if score["accuracy"] >= CONVERGED else 0
+                progress.note(f"loss {last[0]:.4f}, held-out accuracy {score['accuracy']:.4f}")
+                if run:
+                    run.log(step, last[0], score["loss"], score["accuracy"], last[1], *clock.seconds())
+                save()
+            converged = 0 < config.patience <= solved
+            if converged or step >= config.train_steps:
+                with clock.paused():
+                    score = held_out_score(model, held_out_set, FINAL_EVALUATION, config.input_dim, stop)
+                return {**score, "steps": step, "converged": converged, **clock.results()}
+            if step == 0:
+                save()
             if stop:
-                return None
+                break
 
             losses = []
             for digits, target in training_set.batches(config.batch_size):  # one; a curriculum has two of a half
                 logits = model(encode(digits.to(device), config.input_dim))  # (B, K)
                 losses.append(F.cross_entropy(logits, target.to(device)))  # equations (3) and (11), softmax and all
             loss = sum(losses) / len(losses)
-
             grad_norm = update(model, optimizer, loss, config.max_norm)
-            step += 1
-            check_finite(model, step, loss, grad_norm)
+            step, last = step + 1, [loss.item(), grad_norm.item()]
+            check_finite(model, step, *last)
             if config.curriculum:
                 training_set.grow(losses[-1].item())  # the long half's
-
-            note = None
-            if step % config.eval_every == 0 or step == config.train_steps:
-                with clock.paused():
-                    score = held_out_score(model, held_out_set, EVALUATION, config.input_dim)
-                solved = solved + 1 if score["accuracy"] >= CONVERGED else 0
-                note = f"loss {loss:.4f}, held-out accuracy {score['accuracy']:.4f}"
-                if run:
-                    run.log(step, loss.item(), score["loss"], score["accuracy"], grad_norm.item(), *clock.seconds())
-                    save(step=step, solved=solved)
-            progress.advance(note)
-
-    with clock.paused():
-        score = held_out_score(model, held_out_set, FINAL_EVALUATION, config.input_dim)
-    return {**score, "steps": step, "converged": 0 < config.patience <= solved, **clock.results()}
+            progress.advance()
+    save()
+    return None
 
 
 def main(argv=None):

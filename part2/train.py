@@ -6,6 +6,7 @@ python part2/train.py --task frequency --sampling asynchronous --model_type lstm
 
 import sys
 from argparse import Namespace
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from common.device import choose_device, has_float64, prepare_process, working_d
 from common.files import write_table
 from common.progress import Progress
 from common.run_folder import RunFolder
-from common.training import Clock, StopFlag, check_finite, run_to_the_end
+from common.training import Clock, StopFlag, Stopped, check_finite, run_to_the_end
 from part1 import init
 from part1.train import COLUMNS, CONVERGED, OPTIMIZERS, add_training_flags, update
 from part2.dataset import RESOLUTION, AddingProblem, FrequencyDiscrimination, Palindromes
@@ -128,12 +129,21 @@ def gate_values(model):
 
 
 @torch.no_grad()
-def evaluate(model, task, count, config):
-    """Loss and accuracy, 0 to 1, on `count` sequences of a task; the leak is off, as in the paper."""
-    loss, right, training = 0.0, 0, model.training
+def evaluate(model, task, count, config, stop=False):
+    """Loss and accuracy, 0 to 1, on `count` sequences of a task; the leak is off, as in the paper.
+
+    Raises Stopped, within a second or the time of a training step, once `stop` is truthy; the position in the task's
+    random stream is then as it was before.
+    """
+    before, loss, right, training = task.state_dict(), 0.0, 0, model.training
+    at_once = max(1, min(AT_ONCE, 400_000 // task.longest))
     model.eval()
-    for start in range(0, count, AT_ONCE):
-        size = min(AT_ONCE, count - start)
+    for start in range(0, count, at_once):
+        if stop:
+            model.train(training)
+            task.load_state_dict(before)
+            raise Stopped
+        size = min(at_once, count - start)
         *batch, target = task.batch(size)
         outputs = predict(model, *batch, config)
         batch_loss, batch_right = loss_and_right(outputs, target.to(outputs.device), task.regression)
@@ -142,12 +152,12 @@ def evaluate(model, task, count, config):
     return loss / count, right / count
 
 
-def accuracy_beyond(model, config):
+def accuracy_beyond(model, config, stop=False):
     """{length: accuracy, 0 to 1, on 1,000 held-out sequences} at --times the length that the model was trained at."""
     accuracies = {}
     for length in (n * config.input_length for n in config.times):
         longer = Namespace(**{**vars(config), "input_length": length})
-        _, accuracies[length] = evaluate(model, TASKS[config.task](longer, True), EVALUATION, config)
+        _, accuracies[length] = evaluate(model, TASKS[config.task](longer, True), EVALUATION, config, stop)
     return accuracies
 
 
@@ -156,10 +166,11 @@ def train(config, model, training_set, run, stop=False, device=None):
 
     `training_set` is `TASKS[config.task](config, False)`; `run` a RunFolder that keeps metrics and checkpoints, the
     gate's values before and after learning in gate.csv, and whose state is resumed from; `stop` is truthy once a stop
-    is requested; `device` the torch.device, None: the one that the settings name.
+    is requested; `device` a torch.device, None: the one that the settings name.
 
-    Returns a dict, or None if a stop was requested; the run's checkpoint is then of the last update made. Raises
-    DivergedError after an update that left weights that are not finite, before it is saved.
+    Returns a dict, or None if a stop was requested: the run's checkpoint is then of the last update, and an evaluation
+    that was interrupted is made again on resume. Raises DivergedError after an update that left weights that are not
+    finite, before it is saved.
     """
     device = device or choose_device(config.device)
     model = place(model, device)
@@ -168,45 +179,55 @@ def train(config, model, training_set, run, stop=False, device=None):
     held_out_set = TASKS[config.task](config, True)
     clock = Clock()  # of training alone
     parts = dict(model=model, optimizer=optimizer, training_set=training_set, held_out_set=held_out_set, clock=clock)
-    step, solved = 0, 0  # updates made; consecutive evaluations that were as good as CONVERGED
+    step, evaluated, solved = 0, 0, 0  # updates made, at the last evaluation; consecutive ones as good as CONVERGED
+    last = None  # loss and gradient's norm of the last update
     if run.state:
-        step, solved = run.state["step"], run.state["solved"]
         restore(parts, run.state)
+        step, solved = run.state["step"], run.state["solved"]
+        evaluated, last = run.state.get("evaluated", step), run.state.get("last")
 
-    with Progress(config.train_steps, done=step) as progress:
-        while step < config.train_steps and not 0 < config.patience <= solved:
-            if stop or step == 0:
-                run.save(parts, step=step, solved=solved)
+    def save():
+        run.save(parts, step=step, evaluated=evaluated, solved=solved, last=last)
+
+    with Progress(config.train_steps, done=step) as progress, suppress(Stopped):
+        while True:
+            if step > evaluated and (step % config.eval_every == 0 or step == config.train_steps):
+                with clock.paused():
+                    heldout_loss, accuracy = evaluate(model, held_out_set, EVALUATION, config, stop)
+                evaluated, solved = step, solved + 1 if accuracy >= CONVERGED else 0
+                progress.note(f"loss {last[0]:.4f}, held-out accuracy {accuracy:.4f}")
+                run.log(step, last[0], heldout_loss, accuracy, last[1], *clock.seconds())
+                save()
+            converged = 0 < config.patience <= solved
+            if converged or step >= config.train_steps:
+                with clock.paused():
+                    beyond = {"accuracy_beyond": accuracy_beyond(model, config, stop)} if config.times else {}
+                    heldout_loss, accuracy = evaluate(model, held_out_set, FINAL_EVALUATION, config, stop)
+                write_gate(run.path / "gate.csv", first_gate, gate_values(model))
+                score = {"accuracy": accuracy, "loss": heldout_loss, "sequences": FINAL_EVALUATION}
+                return {**score, "steps": step, "converged": converged, **clock.results(), **beyond}
+            if step == 0:
+                save()
             if stop:
-                return None
+                break
 
             *batch, target = training_set.batch(config.batch_size)
             outputs = predict(model, *batch, config)
             loss, _ = loss_and_right(outputs, target.to(device), training_set.regression)
 
             grad_norm = update(model, optimizer, loss, config.max_norm)
-            step += 1
-            check_finite(model, step, loss, grad_norm)
+            step, last = step + 1, [loss.item(), grad_norm.item()]
+            check_finite(model, step, *last)
+            progress.advance()
+    save()
+    return None
 
-            note = None
-            if step % config.eval_every == 0 or step == config.train_steps:
-                with clock.paused():
-                    heldout_loss, accuracy = evaluate(model, held_out_set, EVALUATION, config)
-                solved = solved + 1 if accuracy >= CONVERGED else 0
-                note = f"loss {loss:.4f}, held-out accuracy {accuracy:.4f}"
-                run.log(step, loss.item(), heldout_loss, accuracy, grad_norm.item(), *clock.seconds())
-                run.save(parts, step=step, solved=solved)
-            progress.advance(note)
 
-    with clock.paused():
-        heldout_loss, accuracy = evaluate(model, held_out_set, FINAL_EVALUATION, config)
-        beyond = {"accuracy_beyond": accuracy_beyond(model, config)} if config.times else {}
-    if first_gate:
-        values = {**{f"first_{name}": values for name, values in first_gate.items()}, **gate_values(model)}
-        rows = ([f"{value:.6g}" for value in unit] for unit in zip(*values.values(), strict=True))
-        write_table(run.path / "gate.csv", values, rows)
-    score = {"accuracy": accuracy, "loss": heldout_loss, "sequences": FINAL_EVALUATION}
-    return {**score, "steps": step, "converged": 0 < config.patience <= solved, **clock.results(), **beyond}
+def write_gate(path, first, now):
+    """Write the gate's values before and after learning, dicts of columns, as a table; nothing for a plain LSTM."""
+    if now:
+        values = {**{f"first_{name}": values for name, values in first.items()}, **now}
+        write_table(path, values, ([f"{value:.6g}" for value in unit] for unit in zip(*values.values(), strict=True)))
 
 
 def main(argv=None):

@@ -46,9 +46,9 @@ def evaluated(monkeypatch):
     """The digits and targets of all evaluations, a list that fills."""
     seen, evaluate = [], train.evaluate
 
-    def keep(model, digits, target, input_dim):
+    def keep(model, digits, target, *more):
         seen.append((digits, target))
-        return evaluate(model, digits, target, input_dim)
+        return evaluate(model, digits, target, *more)
 
     monkeypatch.setattr(train, "evaluate", keep)
     return seen
@@ -146,28 +146,38 @@ def test_the_clock_stands_while_it_evaluates(monkeypatch, tmp_path):
     assert [row["cpu_seconds"] for row in read_records(tmp_path / "metrics.csv")] == [0] * 3
 
 
-def test_a_stop_saves_the_last_update_and_a_resume_is_the_unbroken_run(tmp_path):
-    class AfterTwo:
-        """Truthy from the third look on."""
+class StopAt:
+    """A stop flag that is truthy from the n-th look on."""
 
-        looks = 0
+    def __init__(self, looks):
+        self.looks = looks
 
-        def __bool__(self):
-            self.looks += 1
-            return self.looks > 4  # it is looked at twice before each update
+    def __bool__(self):
+        self.looks -= 1
+        return self.looks <= 0
 
-    config = train.settings(**TINY, train_steps=5, curriculum=True)
-    whole, expected = trained(5, a_run(tmp_path / "whole"), curriculum=True)
+
+@pytest.mark.parametrize("looks", range(1, 17))
+def test_a_stop_at_any_look_saves_the_last_update_and_a_resume_is_the_unbroken_run(tmp_path, monkeypatch, looks):
+    """Two looks in each of three evaluations, one before each update, and ten in the final evaluation."""
+    monkeypatch.setattr(train, "AT_ONCE", 8 * 500)
+    monkeypatch.setattr(train, "FINAL_EVALUATION", 5_000)
+    config = train.settings(**TINY, train_steps=3, curriculum=True)
+    whole, expected = trained(3, a_run(tmp_path / "whole"), curriculum=True)
     run = a_run(tmp_path / "run")
-    assert train.train(config, train.build_model(config), train.build_training_set(config), run, AfterTwo()) is None
+    stop = StopAt(looks)
+    assert train.train(config, train.build_model(config), train.build_training_set(config), run, stop) is None
     run.close()
     run = a_run(tmp_path / "run", resume=True)
-    assert run.state["step"] == 2
+    assert run.state["step"] == min(3, (looks + 1) // 3) and stop.looks == 0, "it ends at the look that finds it"
     model = train.build_model(train.settings(**{**TINY, "seed": 9}))  # its weights come from the checkpoint
     result = train.train(config, model, train.build_training_set(config), run, show=False)
     timeless = [{name: found[name] for name in found if "seconds" not in name} for found in (result, expected)]
     assert timeless[0] == timeless[1]
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), whole.parameters(), strict=True))
+    rows = [read_records(tmp_path / name / "metrics.csv") for name in ("run", "whole")]
+    for columns in ("step", "train_loss", "heldout_loss", "heldout_accuracy", "grad_norm"):
+        assert [row[columns] for row in rows[0]] == [row[columns] for row in rows[1]]
 
 
 def test_an_update_that_ruins_the_weights_is_not_saved(tmp_path):

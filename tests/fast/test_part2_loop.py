@@ -114,13 +114,18 @@ def test_what_is_not_to_be_learned_stays_and_gate_csv_has_both_ends(tmp_path, le
     assert [float(row["s"]) for row in rows] == pytest.approx(model.gate.s.tolist(), rel=1e-5)
 
 
-def test_a_stop_saves_the_last_update_and_a_resume_is_the_unbroken_run(tmp_path):
-    after_two = MagicMock()
-    after_two.__bool__.side_effect = [False] * 4 + [True] * 2  # it is looked at twice before each update
-    settings = {"train_steps": 5, "eval_every": 2, "init": "chrono"}
+@pytest.mark.parametrize("looks", range(1, 16))
+def test_a_stop_at_any_look_saves_the_last_update_and_a_resume_is_the_unbroken_run(tmp_path, monkeypatch, looks):
+    """Two looks in each of two evaluations, one before each of five updates, two at another length, four at the end."""
+    for name, size in {"EVALUATION": 8, "FINAL_EVALUATION": 16, "AT_ONCE": 4}.items():
+        monkeypatch.setattr(train, name, size)
+    stop = MagicMock()
+    stop.__bool__.side_effect = [False] * (looks - 1) + [True]  # a look more is an error
+    settings = {"train_steps": 5, "eval_every": 3, "init": "chrono", "times": [2]}
     _, whole, expected, _ = trained(tmp_path / "whole", **settings)
-    assert trained(tmp_path / "broken", after_two, **settings)[2] is None
-    assert torch.load(tmp_path / "broken/checkpoint.pt", weights_only=True)["step"] == 2
+    assert trained(tmp_path / "broken", stop, **settings)[2] is None
+    steps = torch.load(tmp_path / "broken/checkpoint.pt", weights_only=True)["step"]
+    assert steps == [0, 1, 2, 3, 3, 3, 4, *[5] * 8][looks - 1]
     _, model, result, _ = trained(tmp_path / "broken", resume=True, **settings)
     assert torch.equal(*(parameters_to_vector(cell.parameters()) for cell in (model, whole)))
     for table in ("metrics.csv", "gate.csv"):
