@@ -66,7 +66,6 @@ def main(argv=None):
     except (ValueError, OSError) as error:
         parser.error(error)
 
-    sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a character
     rng = np.random.default_rng(config.seed)
     try:
         with ignore_broken_pipe():

@@ -47,7 +47,6 @@ def main(argv=None):
     parser.add_argument("--txt_file", required=True, help="the book")
     parser.add_argument("--encoding", default="utf-8", help="encoding of both")
     config = parser.parse_args(argv)
-    sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a character
     try:
         book, sample = read_text(config.txt_file, config.encoding), read_input(config.sample, config.encoding)
         passage, share = longest_shared(sample, book), share_found(sample, book)

@@ -106,7 +106,6 @@ def main(argv=None):
     parser.add_argument("--device", default="cpu", help="auto (cuda, then mps, then cpu), cpu, cuda, cuda:1, mps")
     config = parser.parse_args(argv)
     limit_threads()
-    sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a character
     try:
         with ignore_broken_pipe():
             print_score(config)
