@@ -67,6 +67,7 @@ def handle(number, handler):
     return signal.signal(number, handler)
 
 
+@staticmethod  # Python 3.10's pathlib has open as an attribute of a class
 def open_text(file, mode="r", buffering=-1, encoding=None, errors=None, newline=None, *more, **options):
     if "b" not in mode:
         encoding = "cp1252" if encoding in (None, "locale") else encoding
