@@ -72,11 +72,12 @@ def make_zip(root, paths, top):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for path in paths:
+            content = (root / path).read_bytes()
             entry = zipfile.ZipInfo(f"{top}/{path}", date_time=(1980, 1, 1, 0, 0, 0))
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.create_system = 3  # Unix, wherever it is made
-            entry.external_attr = (0o755 if os.access(root / path, os.X_OK) else 0o644) << 16
-            archive.writestr(entry, (root / path).read_bytes())
+            entry.external_attr = (0o755 if content.startswith(b"#!") else 0o644) << 16  # Windows has no such bit
+            archive.writestr(entry, content)
     return buffer.getvalue()
 
 

@@ -10,7 +10,10 @@ from pathlib import Path
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser that shows defaults, takes no abbreviations, and fails in one line, exit status 2."""
+    """An ArgumentParser that shows defaults, takes no abbreviations, and fails in one line, exit status 2.
+
+    Parsing lets standard output show `\\u03c4` for a character that its encoding lacks, as on Windows in a pipe.
+    """
 
     def __init__(self, description):
         super().__init__(
@@ -18,6 +21,11 @@ class Parser(argparse.ArgumentParser):
             formatter_class=argparse.ArgumentDefaultsHelpFormatter,
             allow_abbrev=False,
         )
+
+    def parse_known_args(self, *words):  # parse_args calls it too
+        if hasattr(sys.stdout, "reconfigure"):  # not in a notebook
+            sys.stdout.reconfigure(errors="backslashreplace")
+        return super().parse_known_args(*words)
 
     def error(self, message):
         self.exit(2, f"{self.prog}: error: {' '.join(str(message).split())}\n")

@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import shutil
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,8 +28,8 @@ def write_atomically(path, content, keep_previous_as=None):
             file.flush()
             os.fsync(file.fileno())
         if keep_previous_as is not None and path.exists():
-            os.replace(path, keep_previous_as)
-        os.replace(beside, path)
+            _rename(path, keep_previous_as)
+        _rename(beside, path)
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
@@ -45,7 +46,7 @@ def remove_half_written(path):
 
 def append_line(path, line):
     """Append a line to a UTF-8 text file and bring it to the disk. Raises OSError as `write_atomically` does."""
-    with _free_space_told(path), open(path, "a", encoding="utf-8") as file:
+    with _free_space_told(path), open(path, "a", encoding="utf-8", newline="\n") as file:
         file.write(line + "\n")
         file.flush()
         os.fsync(file.fileno())
@@ -82,6 +83,17 @@ def _free_space_told(path):
         parent = Path(path).parent
         free = f" ({shutil.disk_usage(parent).free:,} bytes are free there)" if parent.is_dir() else ""
         raise OSError(error.errno, f"{error.strerror}{free}", str(path)) from error
+
+
+def _rename(old, new):
+    """Rename a file, over another if need be; Windows refuses while somebody reads it: again, up to a second."""
+    for tries_left in range(9, -1, -1):
+        try:
+            return os.replace(old, new)
+        except PermissionError:
+            if not tries_left:
+                raise
+            time.sleep(0.1)
 
 
 def _cell(value):

@@ -18,7 +18,9 @@ from common.files import append_line, read_records, remove_half_written, write_a
 
 try:
     import fcntl
-except ImportError:  # Windows has no such locks
+except ImportError:  # Windows has another kind of lock
+    import msvcrt
+
     fcntl = None
 
 METRICS, RUNS = "metrics.csv", "runs.csv"
@@ -140,14 +142,13 @@ def lock_folder(folder):
     process does. Waits up to a second for one that is just ending, or has not yet written its name. Raises OSError if
     the file cannot be opened or written.
     """
-    file = open(folder / "lock", "a+")  # held open by the caller
+    file = open(folder / "lock", "a+", encoding="utf-8")  # held open by the caller
     try:
         for tries_left in range(9, -1, -1):
             try:
-                if fcntl:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _lock(file)
                 break
-            except BlockingIOError as error:
+            except (BlockingIOError, PermissionError) as error:
                 if not tries_left:
                     file.seek(0)
                     holder = file.read().strip() or "another process"
@@ -160,6 +161,15 @@ def lock_folder(folder):
     file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
     file.flush()
     return file
+
+
+def _lock(file):
+    """Lock an open file. Raises BlockingIOError, or PermissionError on Windows, if it is locked; other OSErrors."""
+    if fcntl:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    else:
+        os.lseek(file.fileno(), 2**20, os.SEEK_SET)  # a byte behind the text: what is locked, nobody else can read
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
 
 
 # ---- runs that are kept: one table of settings and results, one of each kind of record

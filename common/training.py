@@ -15,9 +15,10 @@ from common.checkpoint import CheckpointError
 
 EXIT_STATUS = {
     signal.SIGTERM: 143,  # 128 + 15, as the shell says it
-    signal.SIGUSR1: 85,  # saved, to be continued: the job script requeues on it
     signal.SIGINT: 130,  # Ctrl-C
 }
+if hasattr(signal, "SIGUSR1"):  # not on Windows
+    EXIT_STATUS[signal.SIGUSR1] = 85  # saved, to be continued: the job script requeues on it
 
 
 class StopFlag:

@@ -169,9 +169,9 @@ def run_point(folder, point, device, times=()):
 def warm_context(*modules):
     """The multiprocessing context of processes that compute: on Linux, forked from one that has torch and `modules`.
 
-    Else each would import torch, and torch's compiler with its first optimizer: four seconds of CPU time.
+    Else each imports torch, and torch's compiler with its first optimizer: four seconds of CPU time.
     """
-    if sys.platform != "linux":
+    if sys.platform == "darwin" or "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["torch", "torch._dynamo", *modules])

@@ -112,6 +112,8 @@ def main(argv=None, table=steps):
             return make_texts(config.output_dir)
 
     scale = "full" if config.full else "quick"
+    if not (config.list or hasattr(os, "killpg")):
+        parser.error("this needs Linux or macOS; Windows can --list, and fill the texts")
     folder = Path(config.output_dir or ROOT / "reproduced" / scale).resolve()
     if folder.is_relative_to(ROOT / "results"):
         parser.error(f"--output_dir {config.output_dir}: results/ holds the committed ones, name another folder")

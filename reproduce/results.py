@@ -21,7 +21,7 @@ class Results:
         """Rows of `path`.csv in which the columns `equal` have these values."""
         rows = self._read(f"{path}.csv")
         for column, value in equal.items():
-            text = rows[column].dtype == object  # as "10" stands beside "growing"
+            text = not pandas.api.types.is_numeric_dtype(rows[column])  # as "10" stands beside "growing"
             rows = rows[rows[column] == (str(value) if text else value)]
             if rows.empty:
                 raise ValueError(f"{path}.csv has no such rows: {column} = {value}")

@@ -81,12 +81,13 @@ def test_no_palindrome_comes_twice():
     assert len(torch.unique(rows, dim=0)) == len(rows)
 
 
+class Twenty(PalindromeDataset):
+    def __len__(self):
+        return 20
+
+
 @pytest.mark.parametrize("num_workers", [0, 2])
 def test_no_worker_of_a_data_loader_and_no_second_pass_gives_a_palindrome_again(num_workers):
-    class Twenty(PalindromeDataset):
-        def __len__(self):
-            return 20
-
     torch.manual_seed(0)
     loader = DataLoader(Twenty(60, seed=1), batch_size=5, num_workers=num_workers)
     rows = torch.cat([digits for _ in range(2) for digits, _ in loader])

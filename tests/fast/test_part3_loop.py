@@ -158,9 +158,9 @@ def test_the_clock_counts_training_alone(start, monkeypatch, tmp_path):
 
 
 def stop_after(looks):
-    """A StopFlag for which SIGUSR1 arrives after so many looks, one before each update."""
+    """A StopFlag for which SIGTERM arrives after so many looks, one before each update."""
     stop = Mock()
-    type(stop).signal = PropertyMock(side_effect=[None] * looks + 9 * [signal.SIGUSR1])
+    type(stop).signal = PropertyMock(side_effect=[None] * looks + 9 * [signal.SIGTERM])
     return stop
 
 
