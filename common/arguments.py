@@ -35,16 +35,13 @@ class Parser(argparse.ArgumentParser):
         """Within it the script reads and prints: what goes wrong there ends it in one line, or silently.
 
         ValueError and OSError are bad input, status 2. Ctrl-C ends with status 130. If the reader of standard output
-        has left, as `head` does, the rest is dropped. Characters that the terminal does not have are escaped.
+        has left, as `head` does, the rest is dropped.
         """
-        sys.stdout.reconfigure(errors="backslashreplace")
         try:
             yield
             sys.stdout.flush()
-        except BrokenPipeError:
-            os.dup2(
-                os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-            )  # or Python complains when it flushes at its end
+        except BrokenPipeError:  # Python would complain of what is left when it flushes at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except KeyboardInterrupt:
             sys.exit(130)
         except (ValueError, OSError) as error:
