@@ -61,12 +61,13 @@ class RunFolder:
         try:
             self.state = load_checkpoint(self.path) if resume else None
             step = -1 if self.state is None else self.state["step"]
+            evaluated = -1 if self.state is None else self.state.get("evaluated", step)
             if self.state is not None:
                 _compare(self.path, {**(since or {}), **self.state["settings"]}, settings, may_change)
             elif _whole_lines(self.path / METRICS)[1:]:
                 raise ValueError(f"output folder {self.path} holds results but no checkpoint to resume from")
             # What the run's own tables are cut back to: what came after the checkpoint will come again.
-            self._tables = {self.path / METRICS: self._rows_up_to(step)}
+            self._tables = {self.path / METRICS: self._rows_up_to(evaluated)}
             if self.state is not None:
                 self._tables |= {path: _records_up_to(path, step) for path in map(self._notes_path, notes)}
         except BaseException:
