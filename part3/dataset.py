@@ -22,9 +22,9 @@ class TextDataset(Dataset):
         encoding: of the file.
         val_fraction: share of the text, 0 ≤ f < 1, held out at its end; 0 holds nothing out.
 
-    Attributes: `characters` (the sorted vocabulary, a str), `vocab_size`, `training` and `held_out` (ids, uint8, int16 or
-    int32, as the vocabulary needs), and `digest` (SHA-256 of the text), by which a resumed run knows its book wherever
-    the file has gone. A text of N characters takes about 6 N bytes while it is read, and N, 2 N or 4 N after.
+    Attributes: `characters` (the sorted vocabulary, a str), `vocab_size`, `training` and `held_out` (ids, uint8, int16
+    or int32, as the vocabulary needs), and `digest` (SHA-256 of the text), by which a resumed run knows its book
+    wherever the file has gone. A text of N characters takes about 6 N bytes while it is read, and N, 2 N or 4 N after.
 
     Raises ValueError, in one line, for what is no regular file, for bytes that do not decode (with the offset of the
     first), for an unknown encoding, and for a text too short: the training part needs T + 1 characters, the held-out

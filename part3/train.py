@@ -25,7 +25,7 @@ from torch import nn
 
 from common.arguments import Parser, number_between, positive_number, whole_number
 from common.checkpoint import restore
-from common.device import choose_device, keep_freed_memory, limit_threads, working_device
+from common.device import choose_device, keep_freed_memory, limit_threads, told, warn_of_memory, working_device
 from common.progress import Progress
 from common.run_folder import RunFolder
 from common.training import Clock, DivergedError, StopFlag, Stopped, TorchRandom, check_finite, run_to_the_end
@@ -40,6 +40,8 @@ from part3.trained import BEST, Trained, build_model, small_step, write_trained
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLERS = {"sentences": RandomSentences, "streams": ParallelStreams}
 COLUMNS = ("step", "train_loss", "heldout_loss", "heldout_bpc", "learning_rate", "cpu_seconds", "wall_seconds")
+MEMORY_FLAGS = "--batch_size, --seq_length or --lstm_num_hidden"  # that lower the memory of an update
+LARGE_VOCABULARY = 20_000
 RESUMED = ("device", "max_minutes", "patience", "ranks", "txt_file")  # settings that may change in a resumed run
 MAY_CHANGE = {"step": (*RESUMED, "train_steps"), "cosine": RESUMED}  # a cosine needs to know its end from the start
 
@@ -257,6 +259,12 @@ def prepare(config, ranks, device):
         may_change, since = MAY_CHANGE[config.schedule], {"precision": "float32"}
         since["evaluated_part"] = [0, len(dataset.held_out)]
         run = RunFolder(config.output_dir, wanted, COLUMNS, ["samples"], config.resume, may_change, default, since)
+    V, characters = dataset.vocab_size, config.batch_size * config.seq_length / ranks.size
+    if V > LARGE_VOCABULARY and run:
+        print(f"warning: {V} distinct characters: is the text in another --encoding, or binary?", file=sys.stderr)
+    # Numbers that an update keeps of a character: of the layers until the backward pass, and of its logits.
+    kept = 18 * config.lstm_num_layers * config.lstm_num_hidden + 4 * V
+    warn_of_memory(4 * characters * kept, device, MEMORY_FLAGS)
     keep_freed_memory()
     limit_threads()
     if run:
@@ -286,8 +294,8 @@ def main(argv=None):
             raise ValueError(f"--batch_size {config.batch_size} cannot be divided among {ranks.size} ranks")
         ranks.connect(device)
         dataset, sampler, model, run, summary = ranks.together(lambda: prepare(config, ranks, device))
-    except (ValueError, OSError, RuntimeError) as error:
-        parser.error(error)
+    except (ValueError, OSError, RuntimeError, MemoryError) as error:
+        parser.error(told(error, MEMORY_FLAGS))
 
     training = partial(ranks.run, partial(train, config, dataset, sampler, model, run, stop, ranks, summary))
     if not run:
@@ -299,7 +307,7 @@ def main(argv=None):
     layers = f"{config.lstm_num_layers} layers of {config.lstm_num_hidden}"
     print(f"{config.txt_file}: {parts}, {dataset.vocab_size} distinct; {layers}, {config.sampling}")
     resume = partial(parser.command, config, output_dir=run.path, resume=True)
-    result = run_to_the_end(training, run, stop, parser, config)
+    result = run_to_the_end(training, run, stop, parser, config, MEMORY_FLAGS)
     loss, setting = result["heldout_loss"], result["ended_by"]
     bits = "nothing held out"
     if loss is not None:
