@@ -60,6 +60,11 @@ class Results:
             raise ValueError(f"not every run {name} reaches {accuracy}")
         return first
 
+    def gate_move(self, name):
+        """By which share of itself the median unit's period moved in part 2's runs `name`."""
+        gate = self.runs("part2", name, "gate")
+        return (gate.tau / gate.first_tau - 1).abs().median()
+
     def benchmark(self, part):
         """What the part's benchmark measured, a dict."""
         return json.loads((self.folder / part / "benchmark.json").read_text())

@@ -148,11 +148,9 @@ def figure(rows):
     for tick, (_, way) in zip(ticks, lines, strict=True):
         tick.label1.set_fontweight("normal" if way else "bold")
 
-    learned = {way: length for way, length in best.items() if way.memory == "learned"}
-    plain = max((length for way, length in learned.items() if "curriculum" not in way.way), default=1)
     fig.suptitle(
-        f"Learned memory: to {max(learned.values(), default=1):,} digits, without a curriculum to {plain:,}\n"
-        "longest length that at least 9 of 10 seeds solved (in brackets: how many did)",
+        "The longest length taught and solved: by at least 9 of 10 seeds (in brackets: how many did)\n"
+        "how far the networks are right beyond the length that they were taught is another question: see the table",
         fontsize=10,
     )
     return fig

@@ -29,9 +29,9 @@ STYLES = {
 }
 # A surface's title, and what path_measure says of the paths over it.
 TITLES = {
-    "ravine": ("ravine: SGD swings across, then crawls along", "height at the end"),
-    "saddle": ("saddle: a scale for each coordinate leaves it soonest", "updates until |y| > 0.5"),
-    "cliff": ("cliff: one long gradient throws away what was found", "height at the end"),
+    "ravine": ("ravine, along the axes: height at the end", "height at the end"),
+    "saddle": ("saddle: updates until |y| > 0.5", "updates until |y| > 0.5"),
+    "cliff": ("cliff of a one-unit RNN: height at the end", "height at the end"),
 }
 
 
