@@ -40,10 +40,10 @@ def rules_figure(ends, states):
         apart = next(run["digits_told_apart"] for run in ends[rule] if run["seed"] == seed)
         ax.set_title(f"{rule}:\n{apart} of 10 digits told apart", fontsize=9)
         ax.set(xlabel="first principal component of h", ylabel="second")
-    counts = ", ".join(f"{rule}: {solved(runs)}" for rule, runs in ends.items())
+    counts = ", ".join(str(solved(runs)) for runs in ends.values())
     fig.suptitle(
-        f"Seeds of {len(runs)} that end at 99.9 %: {counts}\nmiddle and right: hidden states h after the last digit, "
-        f"seed {seed}; a numeral is one palindrome, and its first digit",
+        f"By the rules, from the top, {counts} of {len(runs)} seeds end at 99.9 %\nmiddle and right: hidden states h "
+        f"after the last digit, seed {seed}; a numeral is one palindrome, and its first digit",
         fontsize=10,
     )
     return fig

@@ -53,8 +53,8 @@ def figure(recovery):
     tau.set_ylabel("teachers found again (%)")
     s.legend(fontsize=8, title="time stamps span", title_fontsize=8)
     far = {horizon: min(row["recovered"] for row in rows[0]) for horizon, rows in recovery["tau"].items()}
-    found = ", ".join(f"{100 * share:.0f} % where the time stamps span {STYLES[h][3]}" for h, share in far.items())
-    title = f"Of periods, from the worst of the starts: {found}"
+    found = ", ".join(f"{100 * share:.0f} % ({horizon} periods)" for horizon, share in far.items())
+    title = f"From the worst start, so many τ are found: {found}"
     title += "\neach point: the share of the teachers found from one start; learned alone, the others known; no leak"
     fig.suptitle(title, fontsize=10)
     return fig
