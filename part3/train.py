@@ -7,6 +7,7 @@ numbers, are those of one process. On a SLURM cluster: part3/train.sbatch.
 """
 
 import math
+import os
 import shlex
 import signal
 import sys
@@ -16,6 +17,9 @@ from pathlib import Path
 
 if not __package__:  # run as `python part3/train.py`: import from the checkout, not from part3/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+os.environ.setdefault(
+    "TORCH_CPP_LOG_LEVEL", "ERROR"
+)  # or pages of C++ surround the line that says which rank has ended
 
 import numpy as np
 import torch
@@ -223,38 +227,55 @@ def open_summary(path):
     return SummaryWriter(path)
 
 
-def prepare(config, ranks, device):
-    """The data, the sampler, the model, and on rank 0 the run that begins and its summary (None on others).
-
-    Raises ValueError, OSError or RuntimeError before anything of the run is written.
-    """
+def load(config, ranks, device):
+    """The data, the sampler and the model."""
     name = config.device if ranks.size == 1 else str(device)  # "auto" may end on the CPU, which one of several may not
     device = working_device(name, partial(small_step, settings_of(config)))
     check_precision(config.precision, device)
     dataset = TextDataset(config.txt_file, config.seq_length, config.encoding, config.val_fraction)
     sampler = SAMPLERS[config.sampling](dataset, config.batch_size, config.seed, device)
     torch.manual_seed(config.seed)
-    model = build_model(dataset.vocab_size, settings_of(config)).to(device)
-    run, summary = None, None
-    if ranks.rank == 0:
-        wanted = {**settings_of(config), "text": dataset.digest, "ranks": ranks.size}
-        default = ROOT / f"results/part3/{Path(config.txt_file).stem}"
-        may_change, since = MAY_CHANGE[config.schedule], {"precision": "float32"}
-        run = RunFolder(config.output_dir, wanted, COLUMNS, ["samples"], config.resume, may_change, default, since)
+    return dataset, sampler, build_model(dataset.vocab_size, settings_of(config)).to(device)
+
+
+def begin(config, dataset, model, ranks):
+    """The run that begins and its summary; None and None but on rank 0."""
     keep_freed_memory()
     limit_threads()
-    if run:
-        summary = open_summary(config.summary_path) if config.summary_path else None
-        run.begin(device)
-    return dataset, sampler, model, run, summary
+    if ranks.rank:
+        return None, None
+    wanted = {**settings_of(config), "text": dataset.digest, "ranks": ranks.size}
+    default = ROOT / f"results/part3/{Path(config.txt_file).stem}"
+    may_change, since = MAY_CHANGE[config.schedule], {"precision": "float32"}
+    run = RunFolder(config.output_dir, wanted, COLUMNS, ["samples"], config.resume, may_change, default, since)
+    summary = open_summary(config.summary_path) if config.summary_path else None
+    run.begin(next(model.parameters()).device)
+    return run, summary
 
 
-def follow(training, stop):
-    """Call `training()` as a rank other than 0, and end as rank 0 does: the same exit status, without a word."""
+def prepare(config, ranks, device):
+    """The data, the sampler, the model, and on rank 0 the run that begins and its summary (None on others).
+
+    Raises ValueError, OSError or RuntimeError, on rank 0 for all, before anything of the run is written.
+    """
+    dataset, sampler, model = ranks.together(partial(load, config, ranks, device))
+    settings = {name: value for name, value in settings_of(config).items() if name != "txt_file"}  # nodes have copies
+    ranks.same(text=dataset.digest, vocabulary=dataset.characters, **settings)
+    return dataset, sampler, model, *ranks.together(partial(begin, config, dataset, model, ranks))
+
+
+def follow(training, stop, ranks):
+    """Call `training()` as a rank other than 0, and end as rank 0 does: the same exit status, without a word.
+
+    An error of this rank, or the loss of another, is one line on stderr and status 1.
+    """
     try:
         result = training()
     except DivergedError:
         sys.exit(3)
+    except (OSError, MemoryError, RuntimeError) as error:
+        print(f"rank {ranks.rank} of {ranks.size}: {error}".partition("\n")[0], file=sys.stderr)
+        sys.exit(1)
     if result is None:
         sys.exit(stop.exit_status)
 
@@ -269,13 +290,13 @@ def main(argv=None):
         if config.batch_size % ranks.size:
             raise ValueError(f"--batch_size {config.batch_size} cannot be divided among {ranks.size} ranks")
         ranks.connect(device)
-        dataset, sampler, model, run, summary = ranks.together(lambda: prepare(config, ranks, device))
+        dataset, sampler, model, run, summary = prepare(config, ranks, device)
     except (ValueError, OSError, RuntimeError) as error:
         parser.error(error)
 
     training = partial(ranks.run, partial(train, config, dataset, sampler, model, run, stop, ranks, summary))
     if not run:
-        return follow(training, stop)
+        return follow(training, stop, ranks)
     parts = f"{len(dataset.training)} characters for training, {len(dataset.held_out)} held out"
     layers = f"{config.lstm_num_layers} layers of {config.lstm_num_hidden}"
     print(f"{config.txt_file}: {parts}, {dataset.vocab_size} distinct; {layers}, {config.sampling}")
