@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -324,7 +325,8 @@ def warn_two_of_three(cluster, folder, script, flags):
     """
     job = Job(cluster, folder, ["--array=0-2", f"--output={folder}/%a.log"], script, flags, RUNS=str(folder))
     folders = [folder / f"job_run{job.number}_{task}" for task in range(3)]
-    pids = [hold(folder) for folder in folders]
+    with ThreadPoolExecutor(3) as pool:  # at once, or one would be at its end before another is held
+        pids = list(pool.map(hold, folders))
     assert [job.fact("JobId", task) == job.number for task in range(3)] == [False, False, True]
     started = job.fact("StartTime", 0)
     for task in (1, 2):
