@@ -78,7 +78,7 @@ class LSTM(nn.Module):
             raise ValueError(f"x has shape {tuple(x.shape)}, expected (B, T ≥ 1, {self.W_gx.shape[1]})")
         # States are columns, as the equations have them: gates are then contiguous rows, the fastest layout.
         if state is None:
-            zeros = x.new_zeros(len(self.b_g), len(x))
+            zeros = x.new_zeros(len(self.b_g), x.shape[0])
             return zeros, zeros
         return state[0].T, state[1].T
 

@@ -40,7 +40,7 @@ class VanillaRNN(nn.Module):
         if x.dim() != 3 or x.shape[1] == 0 or x.shape[2] != self.W_hx.shape[1]:
             raise ValueError(f"x has shape {tuple(x.shape)}, expected (B, T ≥ 1, {self.W_hx.shape[1]})")
         # States are columns, as the equations have them: gates are then contiguous rows, the fastest layout.
-        h = x.new_zeros(len(self.b_h), len(x)) if state is None else state.T  # (H, B)
+        h = x.new_zeros(len(self.b_h), x.shape[0]) if state is None else state.T  # (H, B)
         states = []
         for x_t in x.permute(1, 2, 0).contiguous():  # (D, B)
             h = self.step(x_t, h)

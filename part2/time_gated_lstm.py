@@ -3,7 +3,7 @@
 import torch
 
 from part1.lstm import LSTM
-from part2.time_gate import TimeGate
+from part2.time_gate import TimeGate, holds
 
 EQUATION_15 = ("assignment", "paper")
 
@@ -61,11 +61,11 @@ class TimeGatedLSTM(LSTM):
         h, c = self.first_state(x, state)
         B, T, _ = x.shape
         t = torch.arange(1, T + 1) if t is None else torch.as_tensor(t)
-        if t.shape not in ((T,), (B, T)):
+        if t.shape != (B, T)[-t.dim() :]:
             raise ValueError(f"t has shape {tuple(t.shape)}, expected ({T},) or ({B}, {T})")
         if lengths is not None:
             lengths = torch.as_tensor(lengths, device=x.device)
-            if lengths.shape != (B,) or lengths.is_floating_point() or not ((lengths >= 1) & (lengths <= T)).all():
+            if lengths.shape != (B,) or lengths.is_floating_point() or not holds((lengths >= 1) & (lengths <= T)):
                 raise ValueError(f"lengths are not {B} whole numbers from 1 to {T}")
 
         k = self.gate(t, torch.promote_types(x.dtype, torch.float32)).to(x)  # (T, H) or (B, T, H)

@@ -1,9 +1,13 @@
 """Ranks, several processes that train one model: which one this is, and what they exchange, in torch's words."""
 
+import json
 import os
 import subprocess
 import sys
+import time
+from contextlib import contextmanager, suppress
 from datetime import timedelta
+from reprlib import repr as shortened
 
 import torch
 import torch.distributed as dist
@@ -14,6 +18,7 @@ LAUNCHERS = (
     ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID"),  # STEP: sbatch alone, without srun, starts one process
 )
 TIMEOUT = timedelta(minutes=30)  # rank 0 may evaluate as long while the others wait; a death is noticed at once
+LAST_WORDS = timedelta(seconds=3)  # how long a rank that has lost another waits for why
 
 
 class Ranks:
@@ -37,7 +42,7 @@ class Ranks:
         except (KeyError, ValueError):
             self.rank = -1
         if not 0 <= self.rank < self.size:
-            found = ", ".join(f"{name}={environment.get(name)}" for name in names)
+            found = ", ".join(f"{name}={environment[name]}" if name in environment else f"no {name}" for name in names)
             raise ValueError(f"the environment does not say which rank this is: {found}")
 
     def device(self, device):
@@ -56,15 +61,21 @@ class Ranks:
         return torch.device("cuda", self.local_rank if count > 1 else 0)
 
     def connect(self, device):
-        """Wait until all ranks are there and join their process group: nccl between GPUs, gloo between CPUs."""
+        """Wait until all ranks are there and join their process group: nccl between GPUs, gloo between CPUs.
+
+        Raises ValueError, in one line, if the environment has no address to meet at, or devices are of several types.
+        """
         if self.size == 1:
             return
-        if "MASTER_ADDR" not in os.environ:
-            os.environ.update(_meeting_point())
+        if not {"MASTER_ADDR", "MASTER_PORT"} <= set(os.environ):
+            os.environ.update(_meeting_point(self.size))
+        store, *_ = next(dist.rendezvous("env://", self.rank, self.size, timeout=TIMEOUT))
+        self._store = dist.PrefixStore("ranks", store)  # texts by name, for all ranks; it is kept by rank 0 or torchrun
+        self.same(device=device.type)
         if device.type == "cuda":
             torch.cuda.set_device(device)
-        address = {"init_method": "env://", "rank": self.rank, "world_size": self.size}
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=TIMEOUT, **address)
+        place = {"store": store, "rank": self.rank, "world_size": self.size}
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=TIMEOUT, **place)
         self._device = device
 
     def wrap(self, model):
@@ -113,36 +124,100 @@ class Ranks:
     def together(self, function):
         """What `function()` returns, once it has returned on every rank.
 
-        If it raised ValueError, OSError or RuntimeError on any, all end: rank 0 raises ValueError with the first such
-        error, to say it; the others exit silently, status 2.
+        If it raised ValueError, OSError, RuntimeError or MemoryError on any, all end: rank 0 raises ValueError with the
+        first such error, to say it; the others exit silently, status 2.
         """
         if self.size == 1:
             return function()
         result, problem = None, None
         try:
             result = function()
-        except (ValueError, OSError, RuntimeError) as error:
+        except (ValueError, OSError, RuntimeError, MemoryError) as error:
             problem = f"rank {self.rank}: {error}" if self.rank else str(error)
         problems = [None] * self.size
-        dist.all_gather_object(problems, problem)
-        if first := next(filter(None, problems), None):
-            if self.rank:
-                sys.exit(2)
-            raise ValueError(first)
+        with self._losses_explained():
+            dist.all_gather_object(problems, problem)
+        self._refuse(next(filter(None, problems), None))
         return result
 
+    def same(self, **facts):
+        """Return if all ranks have rank 0's values of these facts, JSON's; else end as `together` does."""
+        if self.size == 1:
+            return
+        texts = self._hear_all(" ".join(facts), json.dumps(facts), TIMEOUT)
+        first, *others = (json.loads(text or "{}") for text in texts)
+        for rank, found in enumerate(others, 1):
+            if names := [name for name in facts if found.get(name) != first[name]]:
+                its, ours = (", ".join(f"{name} {shortened(of.get(name))}" for name in names) for of in (found, first))
+                self._refuse(f"rank {rank} has {its}, but rank 0 has {ours}")
+
     def run(self, function):
-        """What `function()` returns, in which the ranks exchange values; exits 1, in one line, if a rank is lost."""
-        try:
+        """What `function()` returns, in which the ranks exchange values; its errors are told to the other ranks.
+
+        Raises ConnectionError if another rank is lost: in one line which, and the error that it told.
+        """
+        with self._losses_explained():
             result = function()
-        except RuntimeError as error:  # gloo's errors have no class of their own, but the name of its source file
-            if not isinstance(error, dist.DistError) and "gloo" not in str(error):
-                raise
-            print(f"rank {self.rank} of {self.size}: another rank has ended, and so does this one", file=sys.stderr)
-            sys.exit(1)
         if self.size > 1:
             dist.destroy_process_group()
         return result
+
+    def _refuse(self, problem):
+        """End, unless there is no problem: rank 0 raises ValueError with it, the others exit silently, status 2."""
+        if problem and self.rank:
+            sys.exit(2)
+        if problem:
+            raise ValueError(problem)
+
+    @contextmanager
+    def _losses_explained(self):
+        """An error in this `with` block is told to the other ranks; one of an exchange becomes a ConnectionError."""
+        try:
+            yield
+        except Exception as error:
+            # gloo's errors have no class of their own, but the name of its source file
+            if isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and "gloo" in str(error)):
+                raise ConnectionError(self._loss()) from None
+            if self.size > 1:
+                with suppress(dist.DistError):
+                    self._store.set(f"end {self.rank}", f"{type(error).__name__}: {error}".partition("\n")[0])
+            raise
+
+    def _loss(self):
+        """Why an exchange failed, in a line: the error that a rank has told, or which rank went without a word."""
+        try:
+            ends = self._hear_all("end", "", LAST_WORDS)
+        except dist.DistError:
+            return "rank 0 has ended"  # and the store with it
+        for rank, error in enumerate(ends):
+            if error:
+                return f"rank {rank} has ended, {error}"
+        silent = " or ".join(str(rank) for rank, error in enumerate(ends) if error is None)
+        return (
+            f"rank {silent} has ended without a word, killed or out of memory" if silent else "the connection is lost"
+        )
+
+    def _hear_all(self, name, text, patience):
+        """What each rank says under a name, [text], None of one that says nothing for `patience`, a timedelta.
+
+        Rank 0 returns when the others have heard it too, as the store may end with it. Raises DistError without one.
+        """
+        self._store.set(f"{name} {self.rank}", text)
+        texts = [self._hear(f"{name} {rank}", patience) for rank in range(self.size)]
+        self._store.set(f"{name}, heard {self.rank}", "")
+        for rank in range(self.size if self.rank == 0 else 0):
+            if texts[rank] is not None:
+                self._hear(f"{name}, heard {rank}", patience)
+        return texts
+
+    def _hear(self, key, patience):
+        """The text under a key of the store, None if there is none for so long; `Store.wait` would log that."""
+        end = time.monotonic() + patience.total_seconds()
+        while not self._store.check([key]):
+            if time.monotonic() > end:
+                return None
+            time.sleep(0.05)
+        return self._store.get(key).decode()
 
 
 def run_script(main):
@@ -167,8 +242,10 @@ def run_script(main):
         os._exit(status)
 
 
-def _meeting_point():
+def _meeting_point(size):
     """Where the ranks that srun started meet: the step's first node, and a port computed from the job's number."""
+    if "SLURM_STEP_NODELIST" not in os.environ:
+        raise ValueError(f"{size} ranks have no address to meet at: MASTER_ADDR and MASTER_PORT are not both set")
     nodes, job, step = (os.environ[f"SLURM_{name}"] for name in ("STEP_NODELIST", "JOB_ID", "STEP_ID"))
     command = ["scontrol", "show", "hostnames", nodes]  # n[1-2] becomes n1 and n2
     first = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0]

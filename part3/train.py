@@ -7,6 +7,7 @@ numbers, are those of one process. On a SLURM cluster: part3/train.sbatch.
 """
 
 import math
+import os
 import shlex
 import signal
 import sys
@@ -17,6 +18,9 @@ from pathlib import Path
 
 if not __package__:  # run as `python part3/train.py`: import from the checkout, not from part3/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+os.environ.setdefault(
+    "TORCH_CPP_LOG_LEVEL", "ERROR"
+)  # or pages of C++ surround the line that says which rank has ended
 
 import numpy as np
 import torch
@@ -35,13 +39,12 @@ from part3.optimizer import OPTIMIZERS, SCHEDULES, build_optimizer, learning_rat
 from part3.precision import PRECISIONS, check_precision, computing_in
 from part3.ranks import Ranks, run_script
 from part3.samples import greedy_sample, write_samples
-from part3.trained import BEST, Trained, build_model, small_step, write_trained
+from part3.trained import BEST, Trained, build_model, memory_of_an_update, small_step, write_trained
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLERS = {"sentences": RandomSentences, "streams": ParallelStreams}
 COLUMNS = ("step", "train_loss", "heldout_loss", "heldout_bpc", "learning_rate", "cpu_seconds", "wall_seconds")
 MEMORY_FLAGS = "--batch_size, --seq_length or --lstm_num_hidden"  # that lower the memory of an update
-LARGE_VOCABULARY = 20_000
 RESUMED = ("device", "max_minutes", "patience", "ranks", "txt_file")  # settings that may change in a resumed run
 MAY_CHANGE = {"step": (*RESUMED, "train_steps"), "cosine": RESUMED}  # a cosine needs to know its end from the start
 
@@ -201,7 +204,8 @@ def train(config, dataset, sampler, model, run, stop, ranks, summary=None):
             with computing_in(config.precision, device):
                 logits, state = predict(inputs, state if carried else None)  # (B, T, V)
             state = [tensor.detach() for tensor in state]  # gradients end at the batch's first character
-            loss = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())  # equations (17) and (18)
+            logits = logits.to(torch.promote_types(logits.dtype, torch.float32))  # of bfloat16
+            loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())  # equations (17) and (18)
 
             grad_norm = update(model, optimizer, loss, config.max_norm)
             step += 1
@@ -239,46 +243,61 @@ def open_summary(path):
     return SummaryWriter(path)
 
 
-def prepare(config, ranks, device):
-    """The data, the sampler, the model, and on rank 0 the run that begins and its summary (None on others).
-
-    Raises ValueError, OSError or RuntimeError before anything of the run is written.
-    """
+def load(config, ranks, device):
+    """The data, the sampler and the model."""
     name = config.device if ranks.size == 1 else str(device)  # "auto" may end on the CPU, which one of several may not
     device = working_device(name, partial(small_step, settings_of(config)))
     check_precision(config.precision, device)
     dataset = TextDataset(config.txt_file, config.seq_length, config.encoding, config.val_fraction)
     sampler = SAMPLERS[config.sampling](dataset, config.batch_size, config.seed, device)
     torch.manual_seed(config.seed)
-    model = build_model(dataset.vocab_size, settings_of(config)).to(device)
-    run, summary = None, None
+    return dataset, sampler, build_model(dataset.vocab_size, settings_of(config)).to(device)
+
+
+def begin(config, dataset, model, ranks):
+    """The run that begins and its summary; None and None but on rank 0."""
+    run, summary, device = None, None, next(model.parameters()).device
     if ranks.rank == 0:
+        if dataset.vocab_size > 20_000:
+            words = "is the text in another --encoding, or binary?"
+            print(f"warning: {dataset.vocab_size} distinct characters: {words}", file=sys.stderr)
+        warn_of_memory(memory_of_an_update(config, dataset.vocab_size) / ranks.size, device, MEMORY_FLAGS)
         wanted = {**settings_of(config), "text": dataset.digest, "ranks": ranks.size}
-        default = ROOT / f"results/part3/{Path(config.txt_file).stem}"
         wanted["evaluated_part"] = evaluated_part(dataset, config)
-        may_change, since = MAY_CHANGE[config.schedule], {"precision": "float32"}
-        since["evaluated_part"] = [0, len(dataset.held_out)]
+        since = {"precision": "float32", "evaluated_part": [0, len(dataset.held_out)]}
+        may_change, default = MAY_CHANGE[config.schedule], ROOT / f"results/part3/{Path(config.txt_file).stem}"
         run = RunFolder(config.output_dir, wanted, COLUMNS, ["samples"], config.resume, may_change, default, since)
-    V, characters = dataset.vocab_size, config.batch_size * config.seq_length / ranks.size
-    if V > LARGE_VOCABULARY and run:
-        print(f"warning: {V} distinct characters: is the text in another --encoding, or binary?", file=sys.stderr)
-    # Numbers that an update keeps of a character: of the layers until the backward pass, and of its logits.
-    kept = 18 * config.lstm_num_layers * config.lstm_num_hidden + 4 * V
-    warn_of_memory(4 * characters * kept, device, MEMORY_FLAGS)
     keep_freed_memory()
     limit_threads()
     if run:
         summary = open_summary(config.summary_path) if config.summary_path else None
         run.begin(device)
-    return dataset, sampler, model, run, summary
+    return run, summary
 
 
-def follow(training, stop):
-    """Call `training()` as a rank other than 0, and end as rank 0 does: the same exit status, without a word."""
+def prepare(config, ranks, device):
+    """The data, the sampler, the model, and on rank 0 the run that begins and its summary (None on others).
+
+    Raises ValueError, OSError or RuntimeError, on rank 0 for all, before anything of the run is written.
+    """
+    dataset, sampler, model = ranks.together(partial(load, config, ranks, device))
+    settings = {name: value for name, value in settings_of(config).items() if name != "txt_file"}  # nodes have copies
+    ranks.same(text=dataset.digest, vocabulary=dataset.characters, **settings)
+    return dataset, sampler, model, *ranks.together(partial(begin, config, dataset, model, ranks))
+
+
+def follow(training, stop, ranks):
+    """Call `training()` as a rank other than 0, and end as rank 0 does: the same exit status, without a word.
+
+    An error of this rank, or the loss of another, is one line on stderr and status 1.
+    """
     try:
         result = training()
     except DivergedError:
         sys.exit(3)
+    except (OSError, MemoryError, RuntimeError) as error:
+        print(f"rank {ranks.rank} of {ranks.size}: {error}".partition("\n")[0], file=sys.stderr)
+        sys.exit(1)
     if result is None:
         sys.exit(stop.exit_status)
 
@@ -293,13 +312,13 @@ def main(argv=None):
         if config.batch_size % ranks.size:
             raise ValueError(f"--batch_size {config.batch_size} cannot be divided among {ranks.size} ranks")
         ranks.connect(device)
-        dataset, sampler, model, run, summary = ranks.together(lambda: prepare(config, ranks, device))
+        dataset, sampler, model, run, summary = prepare(config, ranks, device)
     except (ValueError, OSError, RuntimeError, MemoryError) as error:
         parser.error(told(error, MEMORY_FLAGS))
 
     training = partial(ranks.run, partial(train, config, dataset, sampler, model, run, stop, ranks, summary))
     if not run:
-        return follow(training, stop)
+        return follow(training, stop, ranks)
     parts = f"{len(dataset.training)} characters for training, {len(dataset.held_out)} held out"
     start, end = run.settings["evaluated_part"]
     if end - start < len(dataset.held_out):

@@ -54,6 +54,12 @@ def build_model(vocab_size, settings):
     return TextGenerationModel(vocab_size, **{name: settings[name] for name in names})
 
 
+def memory_of_an_update(config, vocab_size):
+    """Bytes that an update of part3/train.py takes, about: what the layers keep of each character, and its logits."""
+    kept = 18 * config.lstm_num_layers * config.lstm_num_hidden + 4 * vocab_size  # numbers
+    return 4 * config.batch_size * config.seq_length * kept
+
+
 def small_step(settings, device):
     """A model of the settings, of 16 units a layer, on a device, and its loss on a batch: for `working_device`."""
     torch.manual_seed(0)

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -62,14 +63,15 @@ class Job:
     def log(self):
         return self.log_file.read_text() if self.log_file.exists() else ""
 
-    def fact(self, name):
-        """What `scontrol show job` says of it."""
-        return re.search(rf"\b{name}=(\S*)", self.cluster.run("scontrol", "--oneliner", "show", "job", self.number))[1]
+    def fact(self, name, task=None):
+        """What `scontrol show job` says of it, or of this task of the array."""
+        number = self.number if task is None else f"{self.number}_{task}"
+        return re.search(rf"\b{name}=(\S*)", self.cluster.run("scontrol", "--oneliner", "show", "job", number))[1]
 
-    def ended(self):
+    def ended(self, task=None):
         """Wait for the end; returns SLURM's name for it."""
         final = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL")
-        return wait_until(lambda: (state := self.fact("JobState")) in final and state)
+        return wait_until(lambda: (state := self.fact("JobState", task)) in final and state)
 
     def leave_the_queue(self):
         """Wait until nothing of it, nor of its array, waits or runs."""
@@ -316,15 +318,37 @@ def test_an_array_does_each_point_once_and_completes_what_was_cancelled(cluster,
     assert sum(new_points(broken, job)) == 12 - done and points(broken) == points(in_peace)
 
 
-def test_an_array_of_seeds_warned_of_its_time_limit_goes_on(cluster, tmp_path):
-    flags = ["--input_length", 10, "--num_hidden", 8, "--train_steps", 300, "--eval_every", 10, "--patience", 0]
+def warn_two_of_three(cluster, folder, script, flags):
+    """Two tasks of an array are warned while the third runs, and end; then it may end too. Returns their run folders.
+
+    Of the two one has the array's own number as SLURM_JOB_ID, the other does not.
+    """
+    job = Job(cluster, folder, ["--array=0-2", f"--output={folder}/%a.log"], script, flags, RUNS=str(folder))
+    folders = [folder / f"job_run{job.number}_{task}" for task in range(3)]
+    with ThreadPoolExecutor(3) as pool:  # at once, or one would be at its end before another is held
+        pids = list(pool.map(hold, folders))
+    assert [job.fact("JobId", task) == job.number for task in range(3)] == [False, False, True]
+    started = job.fact("StartTime", 0)
+    for task in (1, 2):
+        cluster.run("scancel", "--batch", "--signal=USR1", f"{job.number}_{task}")
+        wait_until(lambda pid=pids[task]: not is_held(pid, without=signal.SIGUSR1))
+        os.kill(pids[task], signal.SIGCONT)
+    assert [job.ended(task) for task in (1, 2)] == ["COMPLETED"] * 2
+    assert [job.fact("Restarts", task) for task in range(3)] == ["0", "1", "1"]
+    assert (job.fact("JobState", 0), job.fact("StartTime", 0)) == ("RUNNING", started) and is_held(pids[0])
+    os.kill(pids[0], signal.SIGCONT)
+    assert job.ended(0) == "COMPLETED" and "stopped by" not in (folder / "0.log").read_text()
+    return folders
+
+
+def test_only_the_warned_tasks_of_an_array_of_seeds_come_back(cluster, tmp_path):
+    flags = ["--input_length", 10, "--num_hidden", 8, "--train_steps", 400, "--eval_every", 20, "--patience", 0]
     train_here("part2/train.py", *flags, "--seed", 1, "--output_dir", tmp_path / "unbroken")
-    options = ["--array=0-1", f"--output={tmp_path}/%a.log"]
-    job = Job(cluster, tmp_path, options, "part2/train.sbatch", flags, RUNS=str(tmp_path))
-    folders = [tmp_path / f"job_run{job.number}_{seed}" for seed in (0, 1)]
-    wait_until(lambda: all(rows(folder) for folder in folders))
-    cluster.run("scancel", "--batch", "--signal=USR1", job.number)
-    wait_until(lambda: (tmp_path / "1.log").read_text().count("stopped by SIGUSR1") == 1)
-    job.leave_the_queue()
-    assert difference(folders[1], tmp_path / "unbroken") == 0 and difference(*folders) > 0
-    assert [int(row["step"]) for row in rows(folders[1])] == list(range(10, 301, 10))
+    folders = warn_two_of_three(cluster, tmp_path, "part2/train.sbatch", flags)
+    assert difference(folders[1], tmp_path / "unbroken") == 0 and difference(*folders[1:]) > 0
+    assert [int(row["step"]) for row in rows(folders[1])] == list(range(20, 401, 20))
+
+
+def test_only_the_warned_tasks_of_an_array_of_jobs_come_back(cluster, tmp_path, unbroken):
+    for folder in warn_two_of_three(cluster, tmp_path, "part3/train.sbatch", DROPOUT):
+        assert_same(fingerprint(folder), unbroken)

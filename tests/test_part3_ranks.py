@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 
 import pytest
@@ -11,7 +12,7 @@ from common.files import read_records
 from part3 import train
 from part3.precision import check_precision
 from part3.ranks import Ranks
-from tests.scripts import call, start
+from tests.scripts import ROOT, call, start
 
 SRUN = {"SLURM_PROCID": "2", "SLURM_STEP_NUM_TASKS": "6", "SLURM_LOCALID": "1"}
 TORCHRUN = {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "0"}
@@ -26,7 +27,7 @@ def test_the_environment_says_which_rank_this_is():
     for wrong in ({"RANK": "4"}, {"RANK": "-1"}, {"RANK": ""}, {"LOCAL_RANK": "x"}, {"WORLD_SIZE": "0"}):
         with pytest.raises(ValueError, match=r"does not say which rank this is: RANK=.*WORLD_SIZE="):
             Ranks({**TORCHRUN, **wrong})
-    with pytest.raises(ValueError, match="RANK=None"):
+    with pytest.raises(ValueError, match="no RANK, WORLD_SIZE=2, no LOCAL_RANK"):
         Ranks({"WORLD_SIZE": "2"})
 
 
@@ -54,17 +55,31 @@ def test_the_shards_make_up_the_batch():
     assert alone.broadcast("x") == "x" and alone.wrap(batch) is batch and alone.run(lambda: "y") == "y"
 
 
-def ranks_here(size, *flags):
-    """The ranks of a training that start here as torchrun would start them: [(exit status, output, errors)]."""
+def ranks_here(size, *flags, script="part3/train.py", **of_rank_1):
+    """The ranks of a training that start here as torchrun would start them: [(exit status, output, errors)].
+
+    Rank 1 has other values of the flags that `of_rank_1` names.
+    """
     with socket.socket() as probe:
         probe.bind(("", 0))
         where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(probe.getsockname()[1]), "OMP_NUM_THREADS": "1"}
     started = []
     for rank in range(size):
         place = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size)}
-        started.append(start("part3/train.py", *flags, env={**os.environ, **where, **place}))
+        own = list(flags)
+        for name, value in of_rank_1.items() if rank == 1 else ():
+            own[own.index(f"--{name}") + 1] = value
+        started.append(start(script, *own, env={**os.environ, **where, **place}))
     ended = [process.communicate(timeout=120) for process in started]
     return [(process.returncode, *texts) for process, texts in zip(started, ended, strict=True)]
+
+
+def broken(folder, statements):
+    """A script that does what part3/train.py does, after these statements."""
+    path = folder / "broken.py"
+    lines = ["import os, signal, sys, torch", f"sys.path.insert(0, {str(ROOT)!r})", "from part3 import ranks, train"]
+    path.write_text("\n".join([*lines, statements, "ranks.run_script(train.main)"]))
+    return path
 
 
 @pytest.fixture
@@ -90,6 +105,76 @@ def test_ranks_refuse_bad_input_before_anything_is_written(tmp_path, flags, caps
             monkeypatch.setitem(os.environ, name, value)
         status, out, err = call(train.main, *flags, capsys=capsys)
         assert (status, out, err.count("\n")) == (2, "", 1) and named in err and not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("missing", ["LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"])
+def test_ranks_of_an_incomplete_launcher_are_refused_in_one_line(tmp_path, flags, capsys, monkeypatch, missing):
+    complete = {**TORCHRUN, "WORLD_SIZE": "6", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
+    for name, value in complete.items():
+        monkeypatch.setitem(os.environ, name, value)
+    monkeypatch.delitem(os.environ, missing)
+    status, out, err = call(train.main, *flags, capsys=capsys)
+    assert (status, out, err.count("\n")) == (2, "", 1) and missing in err and not (tmp_path / "run").exists()
+
+
+def test_ranks_that_see_different_texts_or_settings_are_refused_before_anything_is_written(tmp_path, flags):
+    (tmp_path / "copy.txt").write_text((tmp_path / "book.txt").read_text())
+    (tmp_path / "other.txt").write_text((tmp_path / "book.txt").read_text().replace("hat", "fog"))
+    for change, said in (
+        (
+            {"txt_file": tmp_path / "other.txt"},
+            r"rank 1 has text '\w+\.\.\.\w+', vocabulary ' .*f.*', but rank 0 has text '",
+        ),
+        (
+            {"seq_length": 6, "embedding_dim": 4},
+            "rank 1 has seq_length 6, embedding_dim 4, but rank 0 has seq_length 5, ",
+        ),
+    ):
+        first, second = ranks_here(2, *flags, **change)
+        assert first[:2] == (2, "") and first[2].count("\n") == 1 and re.search(said, first[2]), first[2]
+        assert second == (2, "", "") and not (tmp_path / "run").exists()
+    ended = ranks_here(2, *flags, "--train_steps", 1, txt_file=tmp_path / "copy.txt")
+    assert [status for status, *_ in ended] == [0, 0], "the same text in two files"
+
+
+def test_ranks_on_devices_of_different_types_are_refused(tmp_path, flags):
+    cuda = 'ranks.Ranks.device = lambda self, device: torch.device(("cpu", "cuda")[self.rank])'
+    first, second = ranks_here(2, *flags, script=broken(tmp_path, cuda))
+    assert first[0] == 2 and "rank 1 has device 'cuda', but rank 0 has device 'cpu'" in first[2]
+    assert second == (2, "", "") and not (tmp_path / "run").exists()
+
+
+BREAK = """
+update, calls = train.update, []
+def update_or_break(*args):
+    calls.append(1)
+    if len(calls) == 5 and os.environ["RANK"] == "{rank}":
+        {what}
+    return update(*args)
+train.update = update_or_break
+"""
+OS_ERROR, KILL = "raise OSError('no space left')", "os.kill(os.getpid(), signal.SIGKILL)"
+
+
+@pytest.mark.parametrize(
+    "rank, what, cause",
+    [
+        (1, OS_ERROR, "rank 1 has ended, OSError: no space left"),
+        (1, KILL, "rank 1 has ended without a word, killed or out of memory"),
+        (0, OS_ERROR, "rank 0 has ended"),
+    ],
+)
+def test_the_cause_of_a_ranks_end_is_passed_on(tmp_path, flags, rank, what, cause):
+    ended = ranks_here(3, *flags, script=broken(tmp_path, BREAK.format(rank=rank, what=what)))
+    for other, (status, _, err) in enumerate(ended):
+        last = err.rstrip().rpartition("\n")[2]  # torch in C++ may have spoken before
+        if other != rank:
+            assert status == 1 and (f"rank {other} of 3: {cause}" == last or last.startswith(f"{cause}; resume with: "))
+        elif what == OS_ERROR:
+            assert status == 1 and (
+                f"rank {other} of 3: no space left" == last or last.startswith("no space left; resu")
+            )
+    assert [row["step"] for row in read_records(tmp_path / "run/metrics.csv")] == [1, 2, 3, 4]
 
 
 def test_an_update_that_ruins_the_weights_ends_all_ranks_alike(tmp_path, flags):

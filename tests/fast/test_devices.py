@@ -165,7 +165,7 @@ def test_a_named_device_that_fails_is_refused_in_one_line_and_one_that_errs_is_t
 
 def test_of_several_ranks_none_computes_on_the_cpu_instead(run):
     with Imitation(failing), pytest.raises(ValueError, match=r"^device 'lazy' cannot be used: .* has no kernel$"):
-        part3.prepare(part3.settings(txt_file="none"), SimpleNamespace(rank=1, size=2), DEVICE)
+        part3.load(part3.settings(txt_file="none"), SimpleNamespace(rank=1, size=2), DEVICE)
 
 
 def test_score_and_sweep_try_the_device_too(run, tmp_path, capsys):
