@@ -37,6 +37,7 @@ def a_run(path, steps=(1, 2, 3), saved=2, result=None):
     run.save({"part": Part(0)}, step=0)
     for step in steps:
         run.log(step, step / 10)
+        run.note("samples", {"step": step, "text": "ß"})
         if step == saved:
             run.save({"part": Part(step)}, step=step)
     if result:
@@ -51,7 +52,7 @@ def contents(folder):
 def test_a_run_is_a_folder(tmp_path):
     a_run(tmp_path / "run")
     names = {p.name for p in (tmp_path / "run").iterdir()}
-    assert names == {"config.json", "metrics.csv", "checkpoint.pt", "checkpoint_previous.pt", "lock"}
+    assert names == {"config.json", "metrics.csv", "samples.jsonl", "checkpoint.pt", "checkpoint_previous.pt", "lock"}
     config = json.loads((tmp_path / "run/config.json").read_text())
     assert config["num_hidden"] == 5 and config["torch"] == torch.__version__ and config["threads"] >= 1
     assert config["computed_on"] == "cpu"
@@ -131,6 +132,7 @@ def test_a_record_may_hold_any_character(tmp_path):
     run = begun(tmp_path, resume=True)
     record = {"step": 0, "text": "a\x85\u2028\u2029\x0b\x0c\x1c\r\nß"}
     run.note("samples", record)
+    run.save({}, step=0)
     with open(tmp_path / "samples.jsonl", "ab") as file:
         file.write('{"step": 1, "text": "ß'.encode()[:-1])
     assert run.notes("samples") == [record]
