@@ -14,7 +14,7 @@ from common.files import read_regular, write_atomically
 
 FORMAT = 1
 LATEST, PREVIOUS = "checkpoint.pt", "checkpoint_previous.pt"
-NEWER = ("evaluated", "last")  # entries that a checkpoint made before there were such lacks
+NEWER = ("evaluated", "last", "tables")  # entries that a checkpoint made before there were such lacks
 MOST_STEPS = 10**9  # as --train_steps allows
 DEEPEST, MOST_VALUES = 10, 200_000  # what a checkpoint may hold: ours are 5 deep, and hold some values a parameter
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)  # one may stand for another
@@ -93,9 +93,9 @@ def check_entries(path, found, expected, most=MOST_STEPS, where=""):
     """Raise CheckpointError, naming the file and the entry, unless `found` is like what it is `expected` to be.
 
     A dict has the keys of the expected one, and may have more, which nobody reads; a list is as long. A text is the
-    same, a whole number at most `most`, and no number negative; it is finite where the expected one is. A tensor has
-    the shape, the kind of number, and is finite; a single number, by which an optimizer counts, is 1 or more. Where no
-    more than 0 updates were made, anything may be None.
+    same, or any where an empty one is expected, a whole number at most `most`, and no number negative; a float is
+    finite where the expected one is. A tensor has the shape, the kind of number, and is finite; a single number, by
+    which an optimizer counts, is 1 or more. Where no more than 0 updates were made, anything may be None.
     """
 
     def entry_must_be(what, holds):
@@ -125,7 +125,7 @@ def check_entries(path, found, expected, most=MOST_STEPS, where=""):
         for n, pair in enumerate(zip(found, expected, strict=True)):
             check_entries(path, *pair, most, f"{where}[{n}]")
     elif isinstance(expected, str):
-        entry_must_be(f"{expected!r:.60}", isinstance(found, str) and found == expected)
+        entry_must_be(f"{expected!r:.60}", isinstance(found, str) and found == (expected or found))
     elif type(expected) is int:
         entry_must_be(f"a whole number from 0 to {most}", type(found) is int and 0 <= found <= most)
     elif isinstance(expected, float):
@@ -194,8 +194,9 @@ def _check_depth(path, state):
     while to_do:
         value, depth = to_do.pop()
         count += 1
-        if depth > DEEPEST or count > MOST_VALUES:
-            most = f"more than {DEEPEST} deep in each other, or more than {MOST_VALUES:,}"
+        long = isinstance(value, int) and value.bit_length() > 128  # a random generator's state has so many
+        if depth > DEEPEST or count > MOST_VALUES or long:
+            most = f"more than {DEEPEST} deep in each other, more than {MOST_VALUES:,}, or of more than 128 bits"
             raise CheckpointError(f"{path} is not a checkpoint of this project (its values are {most})")
         if isinstance(value, dict):
             to_do += [(part, depth + 1) for pair in value.items() for part in pair]

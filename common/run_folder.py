@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import math
 import os
 import platform
 import re
@@ -101,6 +102,7 @@ class RunFolder:
                 check_entries(path, state, {"step": 0, "settings": {}})
                 _compare(path, {**(since or {}), **state["settings"]}, settings, may_change)
                 check_state(path, state, entries or {})
+                check_entries(path, state, {"tables": {name: [0, ""] for name in tables}}, math.inf)
 
             self.state = load_checkpoint(self.path, check) if resume else None
             # What the run's own tables are cut back to: what came after the checkpoint will come again.
@@ -190,13 +192,10 @@ class RunFolder:
             return header.encode()
         if "tables" not in self.state:  # an older checkpoint
             return _lines_up_to(path, header, self.state["step"]).encode()
-        try:
-            size, digest = self.state["tables"][path.name]
-            content = read_regular(path)[:size] if path.exists() else b""
-        except (KeyError, TypeError, ValueError):
-            raise CheckpointError(f"the checkpoint in {self.path} does not say what was in {path.name}") from None
+        size, digest = self.state["tables"][path.name]
+        content = read_regular(path)[:size] if path.exists() else b""
         if (len(content), hashlib.sha256(content).hexdigest()) != (size, digest):
-            raise ValueError(f"{path} is damaged: up to step {self.state['step']} it is not what the run wrote")
+            raise ValueError(f"{path} is damaged: the checkpoint of step {self.state['step']} knows it otherwise")
         return content
 
 
@@ -385,10 +384,11 @@ def _numbered(default):
 
 
 def _compare(path, saved, wanted, may_change):
+    # Compared as they are printed: what a checkpoint holds for a setting need not be one.
     different = [
-        f"{name} is {saved.get(name)!r} there and {wanted.get(name)!r} here"
-        for name in sorted(saved.keys() | wanted.keys())
-        if name not in may_change and saved.get(name) != wanted.get(name)
+        f"{name} is {saved.get(name)!r:.60} there and {wanted.get(name)!r:.60} here"
+        for name in sorted(saved.keys() | wanted.keys(), key=str)
+        if name not in may_change and repr(saved.get(name)) != repr(wanted.get(name))
     ]
     if different:
-        raise CheckpointError(f"the run in {path} has other settings: {'; '.join(different)}")
+        raise CheckpointError(f"{path} is of other settings: {'; '.join(different):.500}")
