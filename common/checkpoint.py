@@ -163,12 +163,13 @@ def read_checkpoint(path):
     try:
         with zipfile.ZipFile(content) as archive:
             files = archive.infolist()
-            # torch compresses nothing: what says that it is larger than its file would fill the memory.
-            inflates = sum(file.file_size for file in files) > len(content.getbuffer())
+            # torch compresses nothing: what is, or says that it is larger than its file, would fill the memory.
+            inflates = any(file.compress_type != zipfile.ZIP_STORED for file in files)
+            inflates |= sum(file.file_size for file in files) > len(content.getbuffer())
             bad = None if inflates else archive.testzip()  # torch writes checksums but does not check them
     except Exception as error:  # a damaged archive can raise nearly anything in zipfile
         raise DamagedError(f"{path} is damaged ({error or type(error).__name__})") from error
-    if inflates or any(file.compress_type != zipfile.ZIP_STORED for file in files):
+    if inflates:
         raise DamagedError(f"{path} is damaged (compressed, which a checkpoint is not)")
     if bad is not None:
         raise DamagedError(f"{path} is damaged (wrong checksum in {bad})")
@@ -194,9 +195,8 @@ def _check_depth(path, state):
     while to_do:
         value, depth = to_do.pop()
         count += 1
-        long = isinstance(value, int) and value.bit_length() > 128  # a random generator's state has so many
-        if depth > DEEPEST or count > MOST_VALUES or long:
-            most = f"more than {DEEPEST} deep in each other, more than {MOST_VALUES:,}, or of more than 128 bits"
+        if depth > DEEPEST or count > MOST_VALUES:
+            most = f"more than {DEEPEST} deep in each other, or more than {MOST_VALUES:,}"
             raise CheckpointError(f"{path} is not a checkpoint of this project (its values are {most})")
         if isinstance(value, dict):
             to_do += [(part, depth + 1) for pair in value.items() for part in pair]

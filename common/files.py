@@ -87,10 +87,14 @@ def append_line(path, line):
 
 def write_table(path, columns, rows):
     """Write a CSV file, atomically: names of its columns, and rows, a sequence of values each; None is left empty."""
+    write_atomically(path, table_text(columns, rows))
+
+
+def table_text(columns, rows):
+    """The text of such a file."""
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([columns, *rows])
-    write_atomically(path, text.getvalue())
+    csv.writer(text, lineterminator="\n").writerows([columns, *rows])
+    return text.getvalue()
 
 
 def write_records(path, records):

@@ -285,7 +285,7 @@ def read_runs(path):
     runs = {}
     for folder in sorted(folders):
         if (folder / RESULT).exists():
-            config, result = _read_object(folder / CONFIG, OURS), _read_object(folder / RESULT)
+            config, result = _read_object(folder / CONFIG, {"command"}), _read_object(folder / RESULT)
             runs[folder.name] = {**config, "command": shlex.join(["python", *map(str, config["command"])]), **result}
     if not runs:
         raise ValueError(f"{path} holds no finished run")
