@@ -18,7 +18,7 @@ FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # no room on the 
 
 
 class WriteError(OSError):
-    """What was to be written could not be, or there is no room for it: no fault of what the user gave."""
+    """What was to be written could not be, for want of room, of a folder that is gone, or of leave to write there."""
 
 
 def write_atomically(path, content, keep_previous_as=None):
@@ -52,7 +52,7 @@ def write_atomically(path, content, keep_previous_as=None):
 
 
 def try_output(path):
-    """Raise OSError if no file could be written to `path`, WriteError if for want of room; changes nothing.
+    """Raise OSError, a WriteError as `write_atomically` does, if no file could be written to `path`; changes nothing.
 
     For a folder that is to be made, or is there, give the path of any file in it.
     """
@@ -60,13 +60,8 @@ def try_output(path):
     if replaceable:
         while not path.parent.exists():
             path = path.parent
-        try:
-            with _cause_told(path):
-                _write_beside(path, bytes(4096)).unlink()
-        except WriteError as error:
-            if error.errno in FULL:
-                raise
-            raise OSError(error.errno, error.strerror, error.filename) from error
+        with _cause_told(path):
+            _write_beside(path, bytes(4096)).unlink()
 
 
 def remove_half_written(path):
