@@ -14,7 +14,7 @@ from common.files import read_regular, write_atomically
 
 FORMAT = 1
 LATEST, PREVIOUS = "checkpoint.pt", "checkpoint_previous.pt"
-NEWER = ("evaluated", "last", "tables")  # entries that a checkpoint made before there were such lacks
+NEWER = ("evaluated", "last", "train_loss", "tables")  # entries that a checkpoint made before there were such lacks
 MOST_STEPS = 10**9  # as --train_steps allows
 DEEPEST, MOST_VALUES = 10, 200_000  # what a checkpoint may hold: ours are 5 deep, and hold some values a parameter
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)  # one may stand for another

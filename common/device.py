@@ -1,7 +1,9 @@
 """Which processor computes, on how many threads, with what memory."""
 
 import ctypes
+import math
 import os
+import re
 import sys
 
 import torch
@@ -99,6 +101,36 @@ def keep_freed_memory():
         return
     mallopt(M_MMAP_MAX, 0)
     mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def free_memory(device):
+    """Bytes that are free for a torch.device now; infinity where the system does not say."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            return next(1024 * int(line.split()[1]) for line in file if line.startswith("MemAvailable"))
+    except OSError:
+        return math.inf
+
+
+def warn_of_memory(needed, device, flags):
+    """Say in a line on stderr that an update needs more memory, in bytes, than is free, and which flags lower it."""
+    free = free_memory(device)
+    if needed > free:
+        line = f"an update needs about {needed / 1e9:.3g} GB of memory, and {free / 1e9:.3g} GB are free: lower {flags}"
+        print(f"warning: {line}", file=sys.stderr)
+
+
+def told(error, flags):
+    """An error in words; one of memory, of torch or numpy, with what is free and which flags lower it."""
+    text = str(error)
+    if not isinstance(error, (MemoryError, torch.OutOfMemoryError)) and "can't allocate memory" not in text:
+        return text
+    asked = re.search(r"(\d+) bytes|allocate ([\d.]+ [KMGT]iB)", text)
+    asked = asked and (f"{int(asked[1]) / 1e9:.3g} GB" if asked[1] else asked[2])
+    free = free_memory(torch.device("cpu"))
+    return f"there is not enough memory: {asked or 'more'} asked for, {free / 1e9:.3g} GB free; lower {flags}"
 
 
 def _loss_and_gradients(small_step, device):

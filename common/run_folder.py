@@ -191,7 +191,8 @@ class RunFolder:
                 raise ValueError(f"output folder {self.path} holds results but no checkpoint to resume from")
             return header.encode()
         if "tables" not in self.state:  # an older checkpoint
-            return _lines_up_to(path, header, self.state["step"]).encode()
+            step = self.state["step"]  # a row is of an evaluation, which may be still to be made
+            return _lines_up_to(path, header, self.state.get("evaluated", step) if header else step).encode()
         size, digest = self.state["tables"][path.name]
         content = read_regular(path)[:size] if path.exists() else b""
         if (len(content), hashlib.sha256(content).hexdigest()) != (size, digest):

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from common.checkpoint import CheckpointError
+from common.device import told
 
 EXIT_STATUS = {
     signal.SIGTERM: 143,  # 128 + 15, as the shell says it
@@ -123,12 +124,12 @@ def check_finite(model, step, loss, grad_norm):
         raise DivergedError(f"step {step}: {values}")
 
 
-def run_to_the_end(train, run, stop, parser, config):
+def run_to_the_end(train, run, stop, parser, config, memory_flags):
     """Call `train()`, write what it returns to the run's result.json, and return it.
 
     Exits instead with one line on stderr if training was stopped (train() returned None; the signal's status), if it
-    diverged (3, with what to try), or if the disk failed or damaged a file (1). `parser` and `config`, the script's,
-    give the command that resumes the run.
+    diverged (3, with what to try), or if memory or the disk failed or damaged a file (1). `parser` and `config`, the
+    script's, give the command that resumes the run; `memory_flags` names the flags that lower the memory it takes.
     """
     try:
         result = train()
@@ -140,6 +141,12 @@ def run_to_the_end(train, run, stop, parser, config):
         lower = f"a lower --learning_rate (now {config.learning_rate:g}) or --max_norm (now {config.max_norm:g})"
         print(f"{error}: diverged, the last good checkpoint is in {run.path}. Try {lower}.", file=sys.stderr)
         sys.exit(3)
+    except (MemoryError, RuntimeError) as error:
+        line = told(error, memory_flags)
+        if isinstance(error, RuntimeError) and line == str(error):
+            raise  # no lack of memory
+        print(f"{line}. The last checkpoint is in {run.path}.", file=sys.stderr)
+        sys.exit(1)
     except (OSError, CheckpointError) as error:
         line, status = str(error), 1
     print(f"{line}; resume with: {parser.command(config, output_dir=run.path, resume=True)}", file=sys.stderr)

@@ -17,7 +17,7 @@ from torch import nn
 
 from common.arguments import Parser, positive_number, whole_number
 from common.checkpoint import restore
-from common.device import choose_device, prepare_process, working_device
+from common.device import choose_device, prepare_process, told, warn_of_memory, working_device
 from common.progress import Progress
 from common.run_folder import RunFolder
 from common.training import Clock, StopFlag, Stopped, check_finite, run_to_the_end
@@ -39,6 +39,7 @@ COLUMNS = ("step", "train_loss", "heldout_loss", "heldout_accuracy", "grad_norm"
 COUNTS = {"evaluated": 0, "solved": 0, "last": [0.0, 0.0]}  # what else a checkpoint holds, and of which kind it is
 CONVERGED = 0.999  # held-out accuracy that counts as solved
 EVALUATION, FINAL_EVALUATION = 1_000, 10_000  # held-out palindromes drawn each time
+MEMORY_FLAGS = "--input_length, --batch_size or --num_hidden"  # that lower the memory of an update
 AT_ONCE = 400_000  # digits that an evaluation reads between two looks at the stop flag: an LSTM takes about a second
 
 
@@ -106,6 +107,12 @@ def build_model(config):
     return model
 
 
+def memory_of_an_update(config):
+    """Bytes that autograd keeps of a batch until its backward pass, about; measured as by part2/benchmark.py."""
+    of_a_step = {"RNN": 1.1, "LSTM": 7.2}[config.model_type]  # numbers a unit
+    return 4 * of_a_step * config.batch_size * config.num_hidden * config.input_length
+
+
 def build_training_set(config):
     """The palindromes to train on: all of one length, or of the lengths of a curriculum."""
     if config.curriculum:
@@ -130,14 +137,15 @@ def small_step(config, device):
 
 
 @torch.no_grad()
-def evaluate(model, digits, target, input_dim, stop=False):
+def evaluate(model, digits, target, input_dim, stop=False, at_once=AT_ONCE):
     """Mean cross-entropy in nats and accuracy, 0 to 1, on digits (N, T - 1) and their targets (N,).
 
-    Raises Stopped, within a second or the time of a training step, once `stop` is truthy.
+    So many digits are read `at_once`, of all palindromes together. Raises Stopped, within a second or the time of a
+    training step, once `stop` is truthy.
     """
     device = next(model.parameters()).device
     loss, correct = 0.0, 0
-    chunk = max(1, min(1_000, AT_ONCE // digits.shape[1]))  # palindromes
+    chunk = max(1, min(1_000, at_once // digits.shape[1]))  # palindromes
     for digits_chunk, target_chunk in zip(digits.split(chunk), target.split(chunk), strict=True):
         if stop:
             raise Stopped
@@ -252,17 +260,18 @@ def main(argv=None):
         resuming = {"resume": config.resume, "may_change": ("device", "train_steps")}
         resuming["entries"] = {**build_parts(config, model, training_set), **COUNTS}
         run = RunFolder(config.output_dir, settings_of(config), COLUMNS, default=default, **resuming)
+        warn_of_memory(memory_of_an_update(config), device, MEMORY_FLAGS)
         prepare_process()
         run.begin(device)
-    except (ValueError, OSError, RuntimeError) as error:
-        parser.error(error)
+    except (ValueError, OSError, RuntimeError, MemoryError) as error:
+        parser.error(told(error, MEMORY_FLAGS))
 
     print(
         f"{config.model_type}, input length {config.input_length} (palindromes of {config.input_length + 1} digits), "
         f"{'raw digits' if config.input_dim == 1 else 'one-hot digits'}, init {config.init}, seed {config.seed}"
     )
     training = partial(train, config, model, training_set, run, stop, device=device)
-    result = run_to_the_end(training, run, stop, parser, config)
+    result = run_to_the_end(training, run, stop, parser, config, MEMORY_FLAGS)
     print(
         f"accuracy {result['accuracy']:.4f} on {result['palindromes']} "
         f"{'held-out palindromes' if result['held_out'] else 'palindromes (too few to hold any out)'}, "

@@ -18,13 +18,13 @@ import torch.nn.functional as F
 
 from common.arguments import Parser, number_between, whole_number
 from common.checkpoint import restore
-from common.device import choose_device, has_float64, prepare_process, working_device
+from common.device import choose_device, has_float64, prepare_process, told, warn_of_memory, working_device
 from common.files import write_table
 from common.progress import Progress
 from common.run_folder import RunFolder
 from common.training import Clock, StopFlag, Stopped, check_finite, run_to_the_end
 from part1 import init
-from part1.train import COLUMNS, CONVERGED, COUNTS, OPTIMIZERS, add_training_flags, update
+from part1.train import COLUMNS, CONVERGED, COUNTS, MEMORY_FLAGS, OPTIMIZERS, add_training_flags, update
 from part2.dataset import RESOLUTION, AddingProblem, FrequencyDiscrimination, Palindromes
 from part2.time_gate import PARAMETERS, AlwaysOpen, TimeGate
 from part2.time_gated_lstm import EQUATION_15, TimeGatedLSTM
@@ -256,15 +256,18 @@ def main(argv=None):
         resuming["entries"] = {**build_parts(config, model, training_set), **COUNTS}
         files = ["gate.csv"]
         run = RunFolder(config.output_dir, settings_of(config), COLUMNS, default=default, files=files, **resuming)
+        # The numbers that autograd keeps of a unit and step until the backward pass (part2/benchmark.py).
+        needed = 4 * 13.6 * config.batch_size * config.num_hidden * training_set.longest
+        warn_of_memory(needed, device, MEMORY_FLAGS)
         prepare_process()
         run.begin(device)
-    except (ValueError, OSError, RuntimeError) as error:
-        parser.error(error)
+    except (ValueError, OSError, RuntimeError, MemoryError) as error:
+        parser.error(told(error, MEMORY_FLAGS))
 
     size = config.sampling if config.task == "frequency" else f"{config.input_length} steps"
     print(f"{config.task}, {size}, {config.model_type}, seed {config.seed}")
     training = partial(train, config, model, training_set, run, stop, device)
-    result = run_to_the_end(training, run, stop, parser, config)
+    result = run_to_the_end(training, run, stop, parser, config, MEMORY_FLAGS)
     print(
         f"accuracy {result['accuracy']:.4f} on {FINAL_EVALUATION} held-out sequences, loss {result['loss']:.4f}, "
         f"{result['steps']} steps, {result['wall_seconds']:.0f} s ({result['cpu_seconds']:.0f} s CPU), "

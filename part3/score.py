@@ -17,7 +17,7 @@ from common.arguments import Parser, new_file, number_between, whole_number
 from common.device import limit_threads, working_device
 from common.files import write_atomically
 from part3.dataset import encode, read_input, split
-from part3.evaluation import predictions
+from part3.evaluation import parts_of, predictions
 from part3.page import surprise_page
 from part3.trained import BOOK, Trained, small_step
 
@@ -33,19 +33,22 @@ def score(model, ids, block_size=None, shown=0):
     likeliest in their place and the probabilities of these, (M, LIKELIEST), or fewer for a smaller vocabulary: lists.
     """
     block_size = min(block_size or len(ids), len(ids) - 1)
-    count, nats, hits, read, expected = 0, 0.0, 0, 0, []
-    for logits, targets in predictions(model, ids, block_size):  # of all blocks, the next t characters
-        log_p = logits.log_softmax(dim=2)  # (B, t, V)
-        surprise = -log_p.gather(2, targets[..., None])[..., 0]  # nats (B, t)
-        count += targets.numel()
-        nats += surprise.sum().item()
-        hits += (logits.argmax(dim=2) == targets).sum().item()
+    count, nats, hits, expected = 0, 0.0, 0, []
+    for part in parts_of(model, ids, block_size):
+        shown_here, read, pieces = max(0, shown - count), 0, []
+        for logits, targets in predictions(model, part, block_size):  # of all blocks of the part, the next t characters
+            log_p = logits.log_softmax(dim=2)  # (B, t, V)
+            surprise = -log_p.gather(2, targets[..., None])[..., 0]  # nats (B, t)
+            count += targets.numel()
+            nats += surprise.sum().item()
+            hits += (logits.argmax(dim=2) == targets).sum().item()
 
-        part = (slice(math.ceil(shown / block_size)), slice(max(0, shown - read)))  # blocks and places that are shown
-        best = log_p[part].topk(min(LIKELIEST, log_p.shape[2]), dim=2)
-        expected.append((surprise[part] / math.log(2), best.indices, best.values.exp()))
-        read += targets.shape[1]
-    expected = [torch.cat(pieces, dim=1).flatten(0, 1)[:shown].tolist() for pieces in zip(*expected, strict=True)]
+            place = slice(math.ceil(shown_here / block_size)), slice(max(0, shown_here - read))  # blocks, characters
+            best = log_p[place].topk(min(LIKELIEST, log_p.shape[2]), dim=2)
+            pieces.append((surprise[place] / math.log(2), best.indices, best.values.exp()))
+            read += targets.shape[1]
+        expected.append([torch.cat(lists, dim=1).flatten(0, 1)[:shown_here] for lists in zip(*pieces, strict=True)])
+    expected = [torch.cat(lists).tolist() for lists in zip(*expected, strict=True)]
     return count, nats / count, hits / count, expected
 
 

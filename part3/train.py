@@ -10,6 +10,7 @@ import math
 import shlex
 import signal
 import sys
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -24,12 +25,12 @@ from torch import nn
 
 from common.arguments import Parser, number_between, positive_number, whole_number
 from common.checkpoint import restore
-from common.device import choose_device, keep_freed_memory, limit_threads, working_device
+from common.device import choose_device, keep_freed_memory, limit_threads, told, warn_of_memory, working_device
 from common.progress import Progress
 from common.run_folder import RunFolder
-from common.training import Clock, DivergedError, StopFlag, TorchRandom, check_finite, run_to_the_end
+from common.training import Clock, DivergedError, StopFlag, Stopped, TorchRandom, check_finite, run_to_the_end
 from part3.dataset import ParallelStreams, RandomSentences, TextDataset
-from part3.evaluation import final_losses, held_out_loss
+from part3.evaluation import final_losses, held_out_loss, part_to_evaluate
 from part3.optimizer import OPTIMIZERS, SCHEDULES, build_optimizer, learning_rate_at
 from part3.precision import PRECISIONS, check_precision, computing_in
 from part3.ranks import Ranks, run_script
@@ -39,6 +40,8 @@ from part3.trained import BEST, Trained, build_model, small_step, write_trained
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLERS = {"sentences": RandomSentences, "streams": ParallelStreams}
 COLUMNS = ("step", "train_loss", "heldout_loss", "heldout_bpc", "learning_rate", "cpu_seconds", "wall_seconds")
+MEMORY_FLAGS = "--batch_size, --seq_length or --lstm_num_hidden"  # that lower the memory of an update
+LARGE_VOCABULARY = 20_000
 RESUMED = ("device", "max_minutes", "patience", "ranks", "txt_file")  # settings that may change in a resumed run
 MAY_CHANGE = {"step": (*RESUMED, "train_steps"), "cosine": RESUMED}  # a cosine needs to know its end from the start
 
@@ -114,6 +117,12 @@ def ended_by(config, step, since_best, clock):
     return None
 
 
+def evaluated_part(dataset, config):
+    """Where the part of the held-out text that is evaluated while training starts and stops, characters of it."""
+    trained_on = config.eval_every * config.batch_size * config.seq_length
+    return part_to_evaluate(len(dataset.held_out), trained_on, config.seed)
+
+
 def log(run, summary, *row):
     """Write a row, the values of COLUMNS, to metrics.csv and, if there is a summary, to TensorBoard's events."""
     run.log(*row)
@@ -139,40 +148,56 @@ def train(config, dataset, sampler, model, run, stop, ranks, summary=None):
     Rank 0 alone has a `run`, a RunFolder whose state is resumed from (the others None): it decides on the end,
     evaluates, draws samples, writes, and has results. `stop` is a StopFlag.
 
-    Returns a dict of results, or None if a stop was requested; the run's checkpoint is then of the last update made.
-    Raises DivergedError, on every rank, after an update that left weights that are not finite, before it is saved.
+    Returns a dict of results, or None if a stop was requested: the run's checkpoint is then of the last update, and an
+    evaluation that was interrupted is made again on resume. Raises DivergedError, on every rank, after an update that
+    left weights that are not finite, before it is saved.
     """
     device = next(model.parameters()).device
     saved = ranks.broadcast(run and run.state)
     parts = build_parts(config, model, sampler, device)
     optimizer, clock = parts["optimizer"], parts["clock"]
-    step, best_loss, since_best = 0, math.inf, 0  # updates made; held out; evaluations without a new best
+    step, evaluated, train_loss = 0, 0, None  # updates made, at the last evaluation; loss of the last update
+    best_loss, since_best = math.inf, 0  # held out; evaluations without a new best
     state = None  # (h, c) after the last batch, each (L, B, H), of this rank's rows
     if saved:
         step, best_loss, since_best = saved["step"], saved["best_loss"], saved["since_best"]
+        train_loss = saved.get("train_loss")
+        evaluated = step if train_loss is None else saved.get("evaluated", step)
         state = saved["state"] and [ranks.shard(tensor, dim=1).to(device, torch.float32) for tensor in saved["state"]]
         restore(parts, saved)
-    saved_step = step if saved else None
+    saved_at = (step, evaluated) if saved else None
+    heldout_part = slice(*evaluated_part(dataset, config))
     if ranks.rank:  # dropout differs between ranks; rank 0's masks are those that a checkpoint holds
         torch.manual_seed(int(np.random.default_rng([config.seed, step, ranks.rank]).integers(2**63)))
     predict = ranks.wrap(model)
 
     with Progress(config.train_steps, done=step, show=ranks.rank == 0) as progress:
         while True:
+            if run and step > evaluated and (step % config.eval_every == 0 or step == config.train_steps):
+                rate, seconds = optimizer.param_groups[0]["lr"], clock.seconds()
+                with clock.paused(), suppress(Stopped):
+                    heldout_loss = held_out_loss(model, dataset.held_out[heldout_part], stop)
+                    log(run, summary, step, train_loss, heldout_loss, heldout_loss / math.log(2), rate, *seconds)
+                    evaluated, since_best = step, since_best + 1
+                    if heldout_loss < best_loss or math.isnan(heldout_loss):  # nan: nothing is held out
+                        best_loss, since_best = heldout_loss, 0
+                        write_trained(run.path / BEST, model, dataset.characters, settings_of(config), step, best_loss)
             ending = run and ended_by(config, step, since_best, clock)
-            over, signal_number = ranks.all_reduce_max(ending is not None, stop.signal or 0)
-            if step != saved_step and (over or signal_number or step % config.checkpoint_every == 0):
-                values = {"step": step, "best_loss": best_loss, "since_best": since_best}
+            unsaved = run and (step, evaluated) != saved_at  # rank 0 decides
+            over, signal_number, unsaved = ranks.all_reduce_max(bool(ending), stop.signal or 0, bool(unsaved))
+            if unsaved and (over or signal_number or step % config.checkpoint_every == 0):
+                values = {"step": step, "evaluated": evaluated, "train_loss": train_loss}
+                values |= {"best_loss": best_loss, "since_best": since_best}
                 values["state"] = state and [ranks.all_gather(tensor, dim=1) for tensor in state]
                 if run:
                     with clock.paused():
                         run.save(parts, characters=dataset.characters, **values)
-                saved_step = step
-            if over:
-                break
+                saved_at = step, evaluated
             if signal_number:
                 stop.signal = signal.Signals(signal_number)
                 return None
+            if over:
+                break
 
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate_at(step, config)
@@ -198,23 +223,15 @@ def train(config, dataset, sampler, model, run, stop, ranks, summary=None):
             if run and step % config.sample_every == 0:
                 with clock.paused():
                     run.note("samples", greedy_sample(model, dataset, step, config.seed))
-            if run and (step % config.eval_every == 0 or step == config.train_steps):
-                rate, seconds = optimizer.param_groups[0]["lr"], clock.seconds()
-                with clock.paused():
-                    heldout_loss = held_out_loss(model, dataset.held_out)
-                    log(run, summary, step, train_loss, heldout_loss, heldout_loss / math.log(2), rate, *seconds)
-                    since_best += 1
-                    if heldout_loss < best_loss or math.isnan(heldout_loss):  # nan: nothing is held out
-                        best_loss, since_best = heldout_loss, 0
-                        write_trained(run.path / BEST, model, dataset.characters, settings_of(config), step, best_loss)
             progress.advance(note)
     if not run:
         return {}
-    with clock.paused():
+    losses = None
+    with clock.paused(), suppress(Stopped):
         write_samples(run)
         best = Trained(run.path)
-        losses = final_losses(best.model().to(device), dataset.held_out)
-    return {"ended_by": ending, "steps": step, "best_step": best.step, **losses, **clock.results()}
+        losses = final_losses(best.model().to(device), dataset.held_out, stop)
+    return losses and {"ended_by": ending, "steps": step, "best_step": best.step, **losses, **clock.results()}
 
 
 def open_summary(path):
@@ -243,15 +260,24 @@ def prepare(config, ranks, device):
     if ranks.rank == 0:
         wanted = {**settings_of(config), "text": dataset.digest, "ranks": ranks.size}
         default = ROOT / f"results/part3/{Path(config.txt_file).stem}"
+        wanted["evaluated_part"] = evaluated_part(dataset, config)
         may_change, since = MAY_CHANGE[config.schedule], {"precision": "float32"}
+        since["evaluated_part"] = [0, len(dataset.held_out)]
         shape = (config.lstm_num_layers, config.batch_size, config.lstm_num_hidden)
-        entries = {"best_loss": math.inf, "since_best": 0, "characters": dataset.characters}
+        entries = {"best_loss": math.inf, "since_best": 0, "evaluated": 0, "train_loss": 0.0}
+        entries["characters"] = dataset.characters
         entries |= {"state": [torch.empty(shape, device="meta")] * 2, **build_parts(config, model, sampler, device)}
         about = {"resume": config.resume, "may_change": may_change, "default": default, "since": since}
         about |= {"files": [BEST, "samples.md"], "entries": entries}
         run = RunFolder(config.output_dir, wanted, COLUMNS, ["samples"], **about)
         if run.state and run.state["best_loss"] != math.inf:  # there was an evaluation
             Trained(run.path / BEST)
+    V, characters = dataset.vocab_size, config.batch_size * config.seq_length / ranks.size
+    if V > LARGE_VOCABULARY and run:
+        print(f"warning: {V} distinct characters: is the text in another --encoding, or binary?", file=sys.stderr)
+    # Numbers that an update keeps of a character: of the layers until the backward pass, and of its logits.
+    kept = 18 * config.lstm_num_layers * config.lstm_num_hidden + 4 * V
+    warn_of_memory(4 * characters * kept, device, MEMORY_FLAGS)
     keep_freed_memory()
     limit_threads()
     if run:
@@ -281,17 +307,20 @@ def main(argv=None):
             raise ValueError(f"--batch_size {config.batch_size} cannot be divided among {ranks.size} ranks")
         ranks.connect(device)
         dataset, sampler, model, run, summary = ranks.together(lambda: prepare(config, ranks, device))
-    except (ValueError, OSError, RuntimeError) as error:
-        parser.error(error)
+    except (ValueError, OSError, RuntimeError, MemoryError) as error:
+        parser.error(told(error, MEMORY_FLAGS))
 
     training = partial(ranks.run, partial(train, config, dataset, sampler, model, run, stop, ranks, summary))
     if not run:
         return follow(training, stop)
     parts = f"{len(dataset.training)} characters for training, {len(dataset.held_out)} held out"
+    start, end = run.settings["evaluated_part"]
+    if end - start < len(dataset.held_out):
+        parts += f" (while training {end - start} of them are evaluated, from the {start + 1}th on)"
     layers = f"{config.lstm_num_layers} layers of {config.lstm_num_hidden}"
     print(f"{config.txt_file}: {parts}, {dataset.vocab_size} distinct; {layers}, {config.sampling}")
     resume = partial(parser.command, config, output_dir=run.path, resume=True)
-    result = run_to_the_end(training, run, stop, parser, config)
+    result = run_to_the_end(training, run, stop, parser, config, MEMORY_FLAGS)
     loss, setting = result["heldout_loss"], result["ended_by"]
     bits = "nothing held out"
     if loss is not None:

@@ -28,8 +28,12 @@ MUTATIONS = [
     ("part 1: the clock runs in evaluation", "1", "part1/train.py", "with clock.paused():", "if True:"),
     ("part 2: the clock runs in evaluation", "2", "part2/train.py", "with clock.paused():", "if True:"),
     ("part 2: time counted in another unit", "2", "part2/train.py", "TIME_UNIT = 100", "TIME_UNIT = 1"),
-    ("part 3: evaluation forgets the state", "3", "part3/evaluation.py", "model(x, state)", "model(x, None)"),
+    ("part 3: evaluation forgets the state", "3", "part3/evaluation.py", "to(device), state)", "to(device), None)"),
     ("part 3: streams forget the state", "3", "part3/train.py", "state if carried else None", "None"),
+    ("part 1: an evaluation is deaf", "1", "part1/train.py", "config.input_dim, stop)", "config.input_dim)"),
+    ("part 1: an interrupted one is not made again", "1", "part1/train.py", 'get("evaluated", step)', 'get("", step)'),
+    ("part 2: its stream goes on after a stop", "2", "part2/train.py", "task.load_state_dict(before)", "pass"),
+    ("part 3: an interrupted one is not made again", "3", "part3/train.py", 'get("evaluated", step)', 'get("", step)'),
     ("weights not finite are saved", "1", "common/training.py", "if not math.isfinite(length):", "if False:"),
 ]
 

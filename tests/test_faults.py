@@ -8,6 +8,7 @@ import contextlib
 import os
 import pty
 import random
+import re
 import resource
 import shutil
 import signal
@@ -206,6 +207,23 @@ def test_a_full_disk_is_one_line_and_the_old_checkpoint_is_resumed(tmp_path, kin
     assert torch.load(tmp_path / "run/checkpoint.pt", weights_only=True)["step"] == 0
     ends_well(*flags, "--output_dir", tmp_path / "run", "--resume")
     assert_same(fingerprint(tmp_path / "run"), fingerprint(tmp_path / "whole"))
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["part1/train.py", "--model_type", "LSTM", "--input_length", 100_000, "--batch_size", 1_000_000],
+        [*TEXT, "--batch_size", 1_000_000, "--seq_length", 1_000, "--lstm_num_hidden", 1_000],
+    ],
+)
+def test_memory_that_cannot_be_had_is_foretold_and_then_one_line(tmp_path, flags):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_AS, (6 * 2**30, 6 * 2**30))
+
+    status, _, err = run(*flags, "--device", "cpu", "--output_dir", tmp_path / "run", preexec_fn=limit)
+    warning, *_, last = err.splitlines()
+    assert status == 1 and re.search(r"an update needs about [\d.]+e\+05 GB of memory", warning), err
+    assert "there is not enough memory: " in last and "lower --" in last and "Traceback" not in err
 
 
 def finished(unbroken, kind, folder):

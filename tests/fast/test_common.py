@@ -7,10 +7,11 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 
-from common import timing, training
+from common import device, timing, training
 from common.arguments import Parser, number_between, positive_number, whole_number
 from common.device import choose_device, has_float64
 from common.files import append_line, read_records, write_atomically, write_records
@@ -196,7 +197,7 @@ def test_weights_that_are_not_finite_are_told_with_their_step():
 
 def test_the_device_that_computes_is_waited_for_before_and_after(monkeypatch):
     calls = []
-    monkeypatch.setattr(torch.accelerator, "synchronize", lambda *device: calls.append(device))
+    monkeypatch.setattr(torch.accelerator, "synchronize", lambda *devices: calls.append(devices))
     cuda = torch.device("cuda:1")
     assert timed(lambda: calls.append("function"), cuda) >= 0
     assert calls == [(cuda,), "function", (cuda,)]
@@ -217,6 +218,22 @@ def test_a_fresh_process_has_one_thread_and_keeps_freed_memory_only_if_told(monk
     for keep in (False, True):
         timing._prepare(keep)
     assert kept == [True]
+
+
+def test_a_lack_of_memory_is_told_with_what_was_asked_for_and_the_flags_that_lower_it(monkeypatch, capsys):
+    monkeypatch.setattr(device, "free_memory", lambda _: 3e9)
+    with pytest.raises(RuntimeError) as of_torch:
+        torch.empty(10**15, dtype=torch.uint8)
+    with pytest.raises(MemoryError) as of_numpy:
+        np.empty(10**15, dtype=np.uint8)
+    for caught, asked in ((of_torch, "1e+06 GB"), (of_numpy, "909. TiB")):
+        line = f"there is not enough memory: {asked} asked for, 3 GB free; lower --x"
+        assert device.told(caught.value, "--x") == line
+    assert device.told(RuntimeError("something else"), "--x") == "something else"
+    for needed, lines in ((2e9, 0), (4e9, 1)):
+        device.warn_of_memory(needed, torch.device("cpu"), "--x")
+        err = capsys.readouterr().err
+        assert err.count("\n") == lines and (not lines or "about 4 GB of memory, and 3 GB are free: lower --x" in err)
 
 
 IMPORTING = """

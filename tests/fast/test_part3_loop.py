@@ -2,7 +2,7 @@
 
 import signal
 from types import SimpleNamespace
-from unittest.mock import Mock, PropertyMock
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -26,6 +26,15 @@ TINY = {
 }
 
 
+class NoStop:
+    """A stop flag that nothing sets."""
+
+    signal = None
+
+    def __bool__(self):
+        return self.signal is not None
+
+
 @pytest.fixture
 def start(tmp_path):
     """A function that trains a tiny model in a run folder, by default with weights that make its state matter."""
@@ -43,7 +52,7 @@ def start(tmp_path):
         free = ("train_steps", "patience")
         run = RunFolder(tmp_path / name, train.settings_of(config), train.COLUMNS, ("samples",), resume, free)
         run.begin("cpu")
-        stop = stop or SimpleNamespace(signal=None)
+        stop = NoStop() if stop is None else stop
         try:
             return model, train.train(config, dataset, sampler, model, run, stop, Ranks({}))
         finally:
@@ -157,23 +166,41 @@ def test_the_clock_counts_training_alone(start, monkeypatch, tmp_path):
     assert result["cpu_seconds"] == result["wall_seconds"] == 4
 
 
-def stop_after(looks):
-    """A StopFlag for which SIGTERM arrives after so many looks, one before each update."""
-    stop = Mock()
-    type(stop).signal = PropertyMock(side_effect=[None] * looks + 9 * [signal.SIGTERM])
-    return stop
+class StopAt(NoStop):
+    """A StopFlag for which SIGTERM arrives at the n-th look."""
+
+    def __init__(self, looks):
+        self.looks = looks
+
+    @property
+    def signal(self):
+        self.looks -= 1
+        return signal.SIGTERM if self.looks <= 0 else None
+
+    @signal.setter
+    def signal(self, value):
+        assert value == signal.SIGTERM
 
 
-@pytest.mark.parametrize("precision", precision.PRECISIONS)  # torch makes bfloat16 products on any CPU, if slowly
-@pytest.mark.parametrize("sampling", train.SAMPLERS)
-def test_a_stop_saves_the_last_update_and_a_resume_is_the_unbroken_run(start, tmp_path, sampling, precision):
-    how = {"sampling": sampling, "precision": precision, "dropout_keep_prob": 0.5, "scale": 1, "learning_rate": 0.1}
-    whole, expected = start("whole", train_steps=7, **how)
-    _, stopped = start(train_steps=7, stop=stop_after(3), **how)
-    assert stopped is None and torch.load(tmp_path / "run/checkpoint.pt", weights_only=True)["step"] == 3
-    resumed, result = start(resume=True, train_steps=7, **how)
+STEPS = [0, 1, 2, 2, 2, 3, 4, 4, 4, *[5] * 7]  # updates that are saved if it stops at a look, from the first on
+
+
+@pytest.mark.parametrize("looks", range(1, 17))
+@pytest.mark.parametrize("how", [{}, {"sampling": "streams"}, {"precision": "bfloat16"}], ids=str)
+def test_a_stop_at_any_look_saves_the_last_update_and_a_resume_is_the_unbroken_run(
+    start, tmp_path, monkeypatch, looks, how
+):
+    """One look before each of five updates and the end, two in each of three evaluations, four in the final losses."""
+    monkeypatch.setattr(evaluation, "CHUNK", 8)
+    how = {"train_steps": 5, "eval_every": 2, "dropout_keep_prob": 0.5, "scale": 1, "learning_rate": 0.1, **how}
+    whole, expected = start("whole", **how)
+    stop = StopAt(looks)
+    assert start(stop=stop, **how)[1] is None
+    steps = torch.load(tmp_path / "run/checkpoint.pt", weights_only=True)["step"]
+    assert steps == STEPS[looks - 1]
+    resumed, result = start(resume=True, **how)
     assert all(torch.equal(a, b) for a, b in zip(resumed.parameters(), whole.parameters(), strict=True))
-    for name in ("train_loss", "heldout_loss"):
+    for name in ("step", "train_loss", "heldout_loss", "learning_rate"):
         assert column(tmp_path / "run", name) == column(tmp_path / "whole", name)
     timeless = {name: value for name, value in result.items() if "seconds" not in name}
     assert timeless.items() <= expected.items()
@@ -241,7 +268,7 @@ def test_a_step_is_saved_once(start, monkeypatch):
 
 RUINED = [  # what is due at the update that ruins the weights, the fourth, and the last steps that stand in the files
     ({"train_steps": 4}, {}),
-    ({"stop": stop_after(4)}, {}),
+    ({"stop": StopAt(5)}, {}),
     ({"eval_every": 1}, {"best.pt": 3, "metrics.csv": 3}),
     ({"sample_every": 1}, {"samples.jsonl": 3}),
     ({"checkpoint_every": 1}, {"checkpoint.pt": 3, "checkpoint_previous.pt": 2}),
