@@ -299,3 +299,18 @@ def test_a_model_of_other_sizes_than_its_weights_takes_no_memory(run_of, tmp_pat
     signal.alarm(5)
     status, _, err = call(part3.generate.main, "--checkpoint", tmp_path / "crafted.pt", capsys=capsys)
     assert status == 2 and err.count("\n") == 1 and "crafted.pt cannot be used: " in err
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_neither_written_from_nor_resumed(run_of, tmp_path, capsys, value):
+    folder, resume = run_of("part3")
+    for name in ("best.pt", "checkpoint.pt"):
+        state = torch.load(folder / name, weights_only=True)
+        state["model"]["output.weight"][0, 0] = value
+        write_checkpoint(tmp_path / name, state)
+    signal.alarm(20)
+    status, out, err = call(part3.generate.main, "--checkpoint", tmp_path / "best.pt", capsys=capsys)
+    assert (status, out, err.count("\n")) == (2, "", 1) and "model.output.weight is not finite" in err
+    shutil.copy(tmp_path / "checkpoint.pt", folder)
+    status, out, err = resume()
+    assert (status, out, err.count("\n")) == (2, "", 1) and "model.output.weight is not finite" in err
