@@ -8,10 +8,13 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
+from common.files import WriteError, try_output
+
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser that shows defaults, takes no abbreviations, and fails in one line, exit status 2.
+    """An ArgumentParser that shows defaults, takes no abbreviations, and fails in one line.
 
+    Its exit status is then 2, but 1 for a WriteError: a full disk, or a folder that is gone, is not bad input.
     Parsing lets standard output show `\\u03c4` for a character that its encoding lacks, as on Windows in a pipe.
     """
 
@@ -25,17 +28,22 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, *words):  # parse_args calls it too
         if hasattr(sys.stdout, "reconfigure"):  # not in a notebook
             sys.stdout.reconfigure(errors="backslashreplace")
-        return super().parse_known_args(*words)
+        try:
+            return super().parse_known_args(*words)
+        except OSError as error:  # of new_file
+            self.error(error)
 
     def error(self, message):
-        self.exit(2, f"{self.prog}: error: {' '.join(str(message).split())}\n")
+        self.exit(
+            1 if isinstance(message, WriteError) else 2, f"{self.prog}: error: {' '.join(str(message).split())}\n"
+        )
 
     @contextmanager
     def printing(self):
         """Within it the script reads and prints: what goes wrong there ends it in one line, or silently.
 
-        ValueError and OSError are bad input, status 2. Ctrl-C ends with status 130. If the reader of standard output
-        has left, as `head` does, the rest is dropped.
+        ValueError and OSError are errors as above. Ctrl-C ends with status 130. If the reader of standard output has
+        left, as `head` does, the rest is dropped.
         """
         try:
             yield
@@ -109,11 +117,12 @@ def number_between(low, high, include_low=False, include_high=False):
 
 
 def new_file(text):
-    """An argument type: the path of a file that can be written, in a folder that is there."""
+    """An argument type: the path of a file that can be written, in a folder that is there; it is tried."""
     if Path(text).is_dir():
         raise argparse.ArgumentTypeError(f"{text!r} is a folder, not a file")
-    if not Path(text).resolve().parent.is_dir():
+    if not os.path.isdir(os.path.dirname(os.path.realpath(text))):
         raise argparse.ArgumentTypeError(f"{text!r}: there is no such folder")
+    try_output(text)
     return text
 
 

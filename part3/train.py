@@ -103,6 +103,12 @@ def settings_of(config):
     return {name: value for name, value in vars(config).items() if name not in apart}
 
 
+def build_parts(config, model, sampler, device):
+    """Whose states a checkpoint holds, {name: part}: model, optimizer, sampler, torch's random numbers, the clock."""
+    optimizer, clock = build_optimizer(model, config, device), Clock()  # the clock is of training alone
+    return dict(model=model, optimizer=optimizer, sampler=sampler, random=TorchRandom(), clock=clock)
+
+
 def ended_by(config, step, since_best, clock):
     """The setting that ends training here, or None."""
     if step >= config.train_steps:
@@ -151,18 +157,17 @@ def train(config, dataset, sampler, model, run, stop, ranks, summary=None):
     """
     device = next(model.parameters()).device
     saved = ranks.broadcast(run and run.state)
-    optimizer = build_optimizer(model, config, device, saved and saved["optimizer"])
-    clock = Clock()  # of training alone
-    parts = {"model": model, "sampler": sampler, "random": TorchRandom(), "clock": clock}
+    parts = build_parts(config, model, sampler, device)
+    optimizer, clock = parts["optimizer"], parts["clock"]
     step, evaluated, train_loss = 0, 0, None  # updates made, at the last evaluation; loss of the last update
     best_loss, since_best = math.inf, 0  # held out; evaluations without a new best
     state = None  # (h, c) after the last batch, each (L, B, H), of this rank's rows
     if saved:
         step, best_loss, since_best = saved["step"], saved["best_loss"], saved["since_best"]
-        evaluated, train_loss = saved.get("evaluated", step), saved.get("train_loss")
-        state = saved["state"] and [ranks.shard(tensor, dim=1).to(device) for tensor in saved["state"]]
+        train_loss = saved.get("train_loss")
+        evaluated = step if train_loss is None else saved.get("evaluated", step)
+        state = saved["state"] and [ranks.shard(tensor, dim=1).to(device, torch.float32) for tensor in saved["state"]]
         restore(parts, saved)
-    parts["optimizer"] = optimizer
     saved_at = (step, evaluated) if saved else None
     heldout_part = slice(*evaluated_part(dataset, config))
     if ranks.rank:  # dropout differs between ranks; rank 0's masks are those that a checkpoint holds
@@ -254,7 +259,7 @@ def load(config, ranks, device):
     return dataset, sampler, build_model(dataset.vocab_size, settings_of(config)).to(device)
 
 
-def begin(config, dataset, model, ranks):
+def begin(config, dataset, sampler, model, ranks):
     """The run that begins and its summary; None and None but on rank 0."""
     run, summary, device = None, None, next(model.parameters()).device
     if ranks.rank == 0:
@@ -265,8 +270,15 @@ def begin(config, dataset, model, ranks):
         wanted = {**settings_of(config), "text": dataset.digest, "ranks": ranks.size}
         wanted["evaluated_part"] = evaluated_part(dataset, config)
         since = {"precision": "float32", "evaluated_part": [0, len(dataset.held_out)]}
-        may_change, default = MAY_CHANGE[config.schedule], ROOT / f"results/part3/{Path(config.txt_file).stem}"
-        run = RunFolder(config.output_dir, wanted, COLUMNS, ["samples"], config.resume, may_change, default, since)
+        about = {"resume": config.resume, "may_change": MAY_CHANGE[config.schedule], "since": since}
+        about |= {"default": ROOT / f"results/part3/{Path(config.txt_file).stem}", "files": [BEST, "samples.md"]}
+        shape = (config.lstm_num_layers, config.batch_size, config.lstm_num_hidden)
+        entries = {"best_loss": math.inf, "since_best": 0, "evaluated": 0, "train_loss": 0.0}
+        entries |= {"characters": dataset.characters, "state": [torch.empty(shape, device="meta")] * 2}
+        entries |= build_parts(config, model, sampler, device)
+        run = RunFolder(config.output_dir, wanted, COLUMNS, ["samples"], **about, entries=entries)
+        if run.state and run.state["best_loss"] != math.inf:  # there was an evaluation
+            Trained(run.path / BEST)
     keep_freed_memory()
     limit_threads()
     if run:
@@ -283,7 +295,7 @@ def prepare(config, ranks, device):
     dataset, sampler, model = ranks.together(partial(load, config, ranks, device))
     settings = {name: value for name, value in settings_of(config).items() if name != "txt_file"}  # nodes have copies
     ranks.same(text=dataset.digest, vocabulary=dataset.characters, **settings)
-    return dataset, sampler, model, *ranks.together(partial(begin, config, dataset, model, ranks))
+    return dataset, sampler, model, *ranks.together(partial(begin, config, dataset, sampler, model, ranks))
 
 
 def follow(training, stop, ranks):

@@ -64,6 +64,7 @@ def fingerprint(folder):
     """All that must be the same after a resume: weights, optimizer, random streams, metrics but for times, result."""
     state = torch.load(folder / "checkpoint.pt", weights_only=True)
     state.pop("clock")
+    state.pop("tables")  # digests of metrics.csv, which has times, and of the samples, compared below
     rows = [{k: v for k, v in row.items() if not k.endswith("seconds")} for row in read_records(folder / "metrics.csv")]
     result = [line for line in (folder / "result.json").read_text().splitlines() if "seconds" not in line]
     samples = [path.read_text() for path in sorted(folder.glob("samples*"))]
