@@ -6,7 +6,6 @@ python assets/download.py grimm
 import http.client
 import os
 import re
-import shlex
 import signal
 import sys
 import time
@@ -19,8 +18,9 @@ if not __package__:  # run as `python assets/download.py`: import from the check
 
 from tqdm import tqdm
 
-from common.arguments import Parser, number_between
+from common.arguments import Parser, flag_words, number_between
 from common.files import write_atomically
+from common.printing import command_line
 
 ASSETS = Path(__file__).resolve().parent
 BOOKS = {
@@ -157,7 +157,7 @@ def main(argv=None):
         write_atomically(output, text)
     except OSError as error:
         sys.exit(f"{error}; nothing was written")
-    train = shlex.join(["python", "part3/train.py", "--txt_file", str(output)])
+    train = command_line(["python", "part3/train.py", *flag_words("txt_file", output)])
     print(f"{output}: {len(text):,} characters, {len(set(text))} distinct; train on it: {train}")
 
 

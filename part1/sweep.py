@@ -86,7 +86,8 @@ def grid_points(sweep, flags):
 def name_of(settings):
     """The name of a point with these settings, a dict: what the grid varies."""
     cell, length, dim, init, rate, seed = (settings[name] for name in VARIED)
-    return f"{cell}_length{length}_dim{dim}_{init}_lr{rate:g}_seed{seed}"
+    rate = str(rate).removesuffix(".0")  # all its digits: two rates may differ in the ninth
+    return f"{cell}_length{length}_dim{dim}_{init}_lr{rate}_seed{seed}"
 
 
 def read_points(folder):

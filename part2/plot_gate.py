@@ -13,7 +13,7 @@ if not __package__:  # run as `python part2/plot_gate.py`: import from the check
 import numpy as np
 import torch
 
-from common.arguments import Parser, number_between, positive_number
+from common.arguments import Parser, number_between
 from common.figures import BLUE, ORANGE, RESULTS, VERMILION, in_house_style, new_figure, save_figure
 from part2.time_gate import R_ON_LIMITS, TimeGate, never_opens
 
@@ -125,13 +125,13 @@ def figure(tau, s, r_on):
 
 def main(argv=None):
     parser = Parser(__doc__.split("\n")[0])
-    parser.add_argument("--tau", type=positive_number, default=10.0, help="period, in the unit of time")
+    parser.add_argument("--tau", type=number_between(1e-6, 1e9), default=10.0, help="period, in the unit of time")
     parser.add_argument("--s", type=number_between(-1e9, 1e9), default=4.0, help="shift, in the unit of time")
     parser.add_argument("--r_on", type=number_between(*R_ON_LIMITS, True, True), default=0.3, help="share that is open")
     parser.add_argument("--output_dir", type=Path, default=str(RESULTS / "part2"), help="folder for gate.png and .pdf")
     config = parser.parse_args(argv)
     if abs(config.s) > 2 * config.tau:
-        parser.error(f"--s {config.s:g} is more than two periods of {config.tau:g}; s and s mod τ are the same gate")
+        parser.error(f"--s {config.s} is more than two periods of {config.tau}; s and s mod τ are the same gate")
     with parser.printing():
         figures = {kind: figure(config.tau, config.s, config.r_on) for kind in ("png", "pdf")}
         config.output_dir.mkdir(parents=True, exist_ok=True)

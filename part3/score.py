@@ -16,9 +16,10 @@ import torch
 from common.arguments import Parser, new_file, number_between, whole_number
 from common.device import limit_threads, working_device
 from common.files import write_atomically
-from part3.dataset import encode, read_input, split
+from part3.dataset import encode, split
 from part3.evaluation import predictions
 from part3.page import surprise_page
+from part3.text import read_input
 from part3.trained import BOOK, Trained, small_step
 
 SHOWN = 20_000  # characters, from the first on, that a page shows

@@ -7,7 +7,6 @@ numbers, are those of one process. On a SLURM cluster: part3/train.sbatch.
 """
 
 import math
-import shlex
 import signal
 import sys
 from datetime import datetime
@@ -22,9 +21,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from common.arguments import Parser, number_between, positive_number, whole_number
+from common.arguments import Parser, flag_words, number_between, positive_number, whole_number
 from common.checkpoint import restore
 from common.device import choose_device, keep_freed_memory, limit_threads, working_device
+from common.printing import command_line
 from common.progress import Progress
 from common.run_folder import RunFolder
 from common.training import Clock, DivergedError, StopFlag, TorchRandom, check_finite, run_to_the_end
@@ -289,7 +289,7 @@ def main(argv=None):
     print(f"{bits}, best at step {result['best_step']} of {result['steps']}, {seconds}, {run.path}")
     if (setting, config.schedule) != ("train_steps", "cosine"):
         print(f"train longer with: {resume(**{setting: 2 * getattr(config, setting)})}")
-    print(f"write with: {shlex.join(['python', 'part3/generate.py', '--checkpoint', str(run.path)])}")
+    print(f"write with: {command_line(['python', 'part3/generate.py', *flag_words('checkpoint', run.path)])}")
 
 
 if __name__ == "__main__":
