@@ -38,7 +38,7 @@ def command_line(words):
 
 def _quoted(word):
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    if word.isprintable() and word.encode(encoding, "replace").decode(encoding) == word:
+    if word.isprintable() and word.encode(encoding, "replace") == os.fsencode(word):
         return shlex.quote(word)
     signs = (chr(byte) if 32 <= byte < 127 and byte not in b"'\\" else f"\\{byte:03o}" for byte in os.fsencode(word))
     return f"$'{''.join(signs)}'"
