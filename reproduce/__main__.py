@@ -114,7 +114,7 @@ def main(argv=None, table=steps):
     scale = "full" if config.full else "quick"
     if not (config.list or hasattr(os, "killpg")):
         parser.error("this needs Linux or macOS; Windows can --list, and fill the texts")
-    folder = Path(config.output_dir or ROOT / "reproduced" / scale).resolve()
+    folder = Path(os.path.realpath(config.output_dir or ROOT / "reproduced" / scale))  # resolve raises for a loop
     if folder.is_relative_to(ROOT / "results"):
         parser.error(f"--output_dir {config.output_dir}: results/ holds the committed ones, name another folder")
     table = chosen(table(scale), config.only)
