@@ -66,7 +66,7 @@ class Parser(argparse.ArgumentParser):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except KeyboardInterrupt:
             sys.exit(130)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, RecursionError) as error:  # the last: of a path with a thousand folders to make
             self.error(error)
 
     def settings(self, **changes):

@@ -1,6 +1,7 @@
 """Files that are either the old ones or the new ones, never a half; tables; and output that a reader may cut short."""
 
 import csv
+import errno
 import glob
 import io
 import json
@@ -8,6 +9,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,9 +72,17 @@ def write_records(path, records):
 
 
 def read_records(path):
-    """What `write_records` wrote, a list of dicts, empty cells left out. Raises OSError as `open` does."""
-    with open(path, newline="", encoding="utf-8") as file:
-        return [{name: _value(cell) for name, cell in row.items() if cell} for row in csv.DictReader(file)]
+    """What `write_records` wrote, a list of dicts, empty cells left out. Raises OSError as `read_regular` does."""
+    file = io.StringIO(read_regular(path).decode(), newline="")
+    return [{name: _value(cell) for name, cell in row.items() if cell} for row in csv.DictReader(file)]
+
+
+def read_regular(path):
+    """The bytes of a regular file. Raises OSError as `open` does, and for a FIFO or a device, which might never end."""
+    if not stat.S_ISREG(os.stat(path).st_mode) and not os.path.isdir(path):  # of a folder, open says so
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    with open(path, "rb") as file:
+        return file.read()
 
 
 @contextmanager

@@ -231,7 +231,7 @@ def main(argv=None):
             return
         device = working_device(missing[0].device, partial(train.small_step, missing[0])) if missing else None
         folder.mkdir(parents=True, exist_ok=True)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         parser.error(error)
 
     stop = StopFlag()

@@ -125,7 +125,7 @@ def main(argv=None, table=steps):
             folder.mkdir(parents=True, exist_ok=True)
             lock = lock_folder(folder)
         to_do = unfinished(folder, possible)
-    except (OSError, ValueError, DatabaseException) as error:
+    except (OSError, ValueError, RecursionError, DatabaseException) as error:
         parser.error(error)
     if config.list:
         with parser.printing():
