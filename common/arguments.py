@@ -9,12 +9,14 @@ from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
 
+from common.files import WriteError, try_output
 from common.printing import command_line, print_safely
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser that shows defaults and fails in one line, exit status 2.
+    """An ArgumentParser that shows defaults and fails in one line.
 
+    Its exit status is then 2, but 1 for a WriteError: a full disk, or a folder that is gone, is not bad input.
     It takes no abbreviations, no flag twice and no empty value. Once it has parsed, the script prints safely.
     """
 
@@ -30,7 +32,10 @@ class Parser(argparse.ArgumentParser):
         print_safely()
         words = sys.argv[1:] if args is None else [*args]
         self._check_flags(words)
-        return super().parse_known_args(words, namespace)
+        try:
+            return super().parse_known_args(words, namespace)
+        except OSError as error:  # of new_file
+            self.error(error)
 
     def _check_flags(self, words):
         """Refuse a flag that is given twice with values, or whose value is empty."""
@@ -50,14 +55,16 @@ class Parser(argparse.ArgumentParser):
             first[flag] = said
 
     def error(self, message):
-        self.exit(2, f"{self.prog}: error: {' '.join(str(message).split())}\n")
+        self.exit(
+            1 if isinstance(message, WriteError) else 2, f"{self.prog}: error: {' '.join(str(message).split())}\n"
+        )
 
     @contextmanager
     def printing(self):
         """Within it the script reads and prints: what goes wrong there ends it in one line, or silently.
 
-        ValueError and OSError are bad input, status 2. Ctrl-C ends with status 130. If the reader of standard output
-        has left, as `head` does, the rest is dropped.
+        ValueError and OSError are errors as above. Ctrl-C ends with status 130. If the reader of standard output has
+        left, as `head` does, the rest is dropped.
         """
         try:
             yield
@@ -143,11 +150,12 @@ positive_number = number_between(0, 1e30)  # far from where a float32 overflows
 
 
 def new_file(text):
-    """An argument type: the path of a file that can be written, in a folder that is there."""
+    """An argument type: the path of a file that can be written, in a folder that is there; it is tried."""
     if os.path.isdir(text):  # Path.is_dir raises for a name too long
         raise argparse.ArgumentTypeError(f"{text!r} is a folder, not a file")
     if not os.path.isdir(os.path.dirname(os.path.realpath(text))):  # Path.resolve raises for links in a circle
         raise argparse.ArgumentTypeError(f"{text!r}: there is no such folder")
+    try_output(text)
     return text
 
 

@@ -4,6 +4,7 @@ import csv
 import functools
 import io
 import statistics
+import sys
 from itertools import product
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from matplotlib.figure import Figure
 
 from common.arguments import Parser, whole_number
 from common.device import prepare_process
-from common.files import read_records, write_atomically, write_table
+from common.files import read_records, table_text, try_output, write_atomically, write_table
 from common.progress import Progress
 from common.training import DivergedError
 
@@ -116,14 +117,17 @@ def plot_script(doc, draw, part, argv=None, **inputs):
     parser.add_argument("--output_dir", type=Path, default=str(RESULTS / part), help="folder for the figures")
     config = parser.parse_args(argv)
     with parser.printing():
+        try_output(config.output_dir / "figure.png")
         try:
             figures, text = draw(*(getattr(config, flag) for flag in inputs))
         except KeyError as error:
             parser.error(f"a table has no {error}: is it of another script?")
-        config.output_dir.mkdir(parents=True, exist_ok=True)
-        for name, figure in figures.items():
-            save_figure(figure, config.output_dir / f"{name}.png")
-        print(text, end="\n" if text else "")
+        try:
+            config.output_dir.mkdir(parents=True, exist_ok=True)
+            for name, figure in figures.items():
+                save_figure(figure, config.output_dir / f"{name}.png")
+        finally:
+            print(text, end="\n" if text else "")
 
 
 def table_script(doc, measure, part, check=lambda config: None, **flags):
@@ -146,12 +150,22 @@ def table_script(doc, measure, part, check=lambda config: None, **flags):
     config = parser.parse_args()
     try:
         check(config)
+        try_output(config.output_dir / "table.csv")
         config.output_dir.mkdir(parents=True, exist_ok=True)
         prepare_process()
         for name, columns, rows in measure(config):
-            write_table(config.output_dir / f"{name}.csv", columns, rows)
+            save_table(config.output_dir / f"{name}.csv", columns, rows)
     except (ValueError, OSError, RecursionError, DivergedError) as error:
         parser.error(error)
+
+
+def save_table(path, columns, rows):
+    """Write what was measured, as `write_table` does; where it cannot be written, print it and exit with status 1."""
+    try:
+        write_table(path, columns, rows)
+    except OSError as error:
+        print(table_text(columns, rows), end="")
+        sys.exit(f"{error}: the table is printed instead")
 
 
 def with_progress(*values):

@@ -1,11 +1,15 @@
 """A run is a folder: config.json, metrics.csv, checkpoints, result.json. Runs that are kept become tables."""
 
 import csv
+import hashlib
 import json
+import math
 import os
 import platform
+import re
 import shlex
 import socket
+import stat
 import sys
 import time
 from collections import defaultdict
@@ -13,8 +17,24 @@ from pathlib import Path
 
 import torch
 
-from common.checkpoint import LATEST, PREVIOUS, CheckpointError, load_checkpoint, save_checkpoint
-from common.files import append_line, read_records, remove_half_written, write_atomically, write_records, write_table
+from common.checkpoint import (
+    LATEST,
+    PREVIOUS,
+    CheckpointError,
+    check_entries,
+    check_state,
+    load_checkpoint,
+    save_checkpoint,
+)
+from common.files import (
+    append_line,
+    read_records,
+    read_regular,
+    remove_half_written,
+    write_atomically,
+    write_records,
+    write_table,
+)
 
 try:
     import fcntl
@@ -24,6 +44,8 @@ except ImportError:  # Windows has another kind of lock
     fcntl = None
 
 METRICS, RUNS = "metrics.csv", "runs.csv"
+CONFIG, RESULT, LOCK = "config.json", "result.json", "lock"
+OURS = {"command", "python", "torch"}  # keys of the config.json of every run: by them a run knows its folder
 
 
 class RunFolder:
@@ -38,15 +60,29 @@ class RunFolder:
         may_change: names of settings that may differ from those of the run that is resumed.
         default: path prefix for numbered folders.
         since: settings that checkpoints made before there were such lack, with what they were then, a dict.
+        files: names of other files that the run will write there.
+        entries: what a checkpoint must hold, as `check_state` takes it; None: it is not looked into.
 
     `state` is the checkpoint to resume from, or None. Raises ValueError if the folder holds a run and `resume` is
-    False, if another process is writing there, if the checkpoint is missing, cannot be used or has other settings, or
-    if the run's own tables are damaged; the run there is then as it was, only the folder may have been made and its
-    file "lock" written. Raises OSError if the folder cannot be read or written. Nothing of the run is written before
-    `begin`.
+    False, if another process is writing there, if the checkpoint is missing, cannot be used or has other settings, if
+    the run's own tables are damaged, or if one of its names is taken by a file that no run made; what is there is then
+    as it was, only the folder may have been made and a file "lock" in it. Raises OSError if the folder cannot be read
+    or written. Nothing of the run is written before `begin`.
     """
 
-    def __init__(self, path, settings, columns, notes=(), resume=False, may_change=(), default=None, since=None):
+    def __init__(
+        self,
+        path,
+        settings,
+        columns,
+        notes=(),
+        resume=False,
+        may_change=(),
+        default=None,
+        since=None,
+        files=(),
+        entries=None,
+    ):
         self.columns = columns
         self.settings = settings
         if resume and path is None:
@@ -54,32 +90,46 @@ class RunFolder:
         self.path = _numbered(Path(default)) if path is None else Path(path)
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"output folder {self.path} is a file")
-        if not resume and (self.path / "config.json").exists():
-            raise ValueError(f"output folder {self.path} holds a run: add --resume to resume it, or name another")
+        tables = [METRICS, *map("{}.jsonl".format, notes)]
+        self._files = [self.path / name for name in (CONFIG, *tables, LATEST, PREVIOUS, RESULT, *files)]
+        self._refuse_others_files(resume)
         self.path.mkdir(parents=True, exist_ok=True)
         self._lock_file = lock_folder(self.path)  # held for the whole run
         try:
-            self.state = load_checkpoint(self.path) if resume else None
-            step = -1 if self.state is None else self.state["step"]
-            if self.state is not None:
-                _compare(self.path, {**(since or {}), **self.state["settings"]}, settings, may_change)
-            elif _whole_lines(self.path / METRICS)[1:]:
-                raise ValueError(f"output folder {self.path} holds results but no checkpoint to resume from")
+            self._refuse_others_files(resume)  # again: another run may have begun and ended
+
+            def check(path, state):
+                check_entries(path, state, {"step": 0, "settings": {}})
+                _compare(path, {**(since or {}), **state["settings"]}, settings, may_change)
+                check_state(path, state, entries or {})
+                check_entries(path, state, {"tables": {name: [0, ""] for name in tables}}, math.inf)
+
+            self.state = load_checkpoint(self.path, check) if resume else None
             # What the run's own tables are cut back to: what came after the checkpoint will come again.
-            self._tables = {self.path / METRICS: self._rows_up_to(step)}
-            if self.state is not None:
-                self._tables |= {path: _records_up_to(path, step) for path in map(self._notes_path, notes)}
+            self._contents = {self.path / name: self._up_to_checkpoint(self.path / name) for name in tables}
         except BaseException:
             self.close()
             raise
+
+    def _refuse_others_files(self, resume):
+        """Raise ValueError for a run that is not to be resumed, and where a name of the run's is taken by another."""
+        found = [path for path in self._files if _is_there(path)]
+        if self.path / CONFIG in found:
+            _read_object(self.path / CONFIG, OURS)
+            if not resume:
+                raise ValueError(f"output folder {self.path} holds a run: add --resume to resume it, or name another")
+        elif found and (not resume or load_checkpoint(self.path) is None):  # a checkpoint of ours shows whose they are
+            raise ValueError(f"{found[0]} is there, but no {CONFIG} of a run that made it: name another output folder")
+        if self.path / RESULT in found:
+            _read_object(self.path / RESULT, {"steps"})
 
     def begin(self, device):
         """Write config.json, with the torch.device that computes, and cut the tables back to the checkpoint.
 
         To be called once all is checked, and threads are set. Raises OSError.
         """
-        for name in ("config.json", "result.json", LATEST, PREVIOUS, METRICS):
-            remove_half_written(self.path / name)
+        for path in self._files:
+            remove_half_written(path)
         config = {
             **self.settings,
             "command": sys.argv,
@@ -88,17 +138,20 @@ class RunFolder:
             "threads": torch.get_num_threads(),
             "computed_on": str(device),
         }
-        write_atomically(self.path / "config.json", json.dumps(config, indent=2) + "\n")
-        for path, lines in self._tables.items():
-            write_atomically(path, "".join(lines))
+        write_atomically(self.path / CONFIG, json.dumps(config, indent=2) + "\n")
+        self._digests = {}  # of each table as far as it is written: bytes, and their SHA-256
+        for path, content in self._contents.items():
+            self._digests[path] = [len(content), hashlib.sha256(content)]
+            if content or path.exists():
+                write_atomically(path, content)
 
     def log(self, *row):
         """Append a row, a number for every column, to metrics.csv."""
-        append_line(self.path / METRICS, ",".join(map(str, row)))
+        self._append(self.path / METRICS, ",".join(map(str, row)))
 
     def note(self, name, record):
         """Append a record, a dict of plain values with the key "step", to `name`.jsonl."""
-        append_line(self._notes_path(name), json.dumps(record, ensure_ascii=False))
+        self._append(self._notes_path(name), json.dumps(record, ensure_ascii=False))
 
     def notes(self, name):
         """The records of `name`.jsonl, a list of dicts; a last line that was cut off is left out."""
@@ -110,11 +163,12 @@ class RunFolder:
         `parts` is a dict of objects with `state_dict()`: model, optimizer, datasets, clock.
         """
         states = {name: part.state_dict() for name, part in parts.items()}
-        save_checkpoint(self.path, {"settings": self.settings, **values, **states})
+        tables = {path.name: [size, digest.hexdigest()] for path, (size, digest) in self._digests.items()}
+        save_checkpoint(self.path, {"settings": self.settings, "tables": tables, **values, **states})
 
     def finish(self, result):
         """Write result.json, a dict of plain values."""
-        write_atomically(self.path / "result.json", json.dumps(result, indent=2) + "\n")
+        write_atomically(self.path / RESULT, json.dumps(result, indent=2) + "\n")
 
     def close(self):
         """Let another process write here."""
@@ -123,16 +177,26 @@ class RunFolder:
     def _notes_path(self, name):
         return self.path / f"{name}.jsonl"
 
-    def _rows_up_to(self, step):
-        """The lines of metrics.csv, header included, up to `step`. Raises ValueError if a row is none of ours."""
-        path, kept = self.path / METRICS, [",".join(self.columns) + "\n"]
-        for line in _whole_lines(path)[1:]:
-            values = line.rstrip("\n").split(",")
-            if len(values) != len(self.columns) or not values[0].isdigit():
-                raise ValueError(f"{path} is damaged: {line.rstrip()[:60]!r} is no row of {', '.join(self.columns)}")
-            if int(values[0]) <= step:
-                kept.append(line)
-        return kept
+    def _append(self, path, line):
+        append_line(path, line)
+        line = f"{line}\n".encode()
+        self._digests[path][0] += len(line)
+        self._digests[path][1].update(line)
+
+    def _up_to_checkpoint(self, path):
+        """The bytes of a table, as they were at the checkpoint. Raises ValueError if they are others now."""
+        header = ",".join(self.columns) + "\n" if path.name == METRICS else ""
+        if self.state is None:
+            if len(_whole_lines(path)) > bool(header):
+                raise ValueError(f"output folder {self.path} holds results but no checkpoint to resume from")
+            return header.encode()
+        if "tables" not in self.state:  # an older checkpoint
+            return _lines_up_to(path, header, self.state["step"]).encode()
+        size, digest = self.state["tables"][path.name]
+        content = read_regular(path)[:size] if path.exists() else b""
+        if (len(content), hashlib.sha256(content).hexdigest()) != (size, digest):
+            raise ValueError(f"{path} is damaged: the checkpoint of step {self.state['step']} knows it otherwise")
+        return content
 
 
 def lock_folder(folder):
@@ -140,9 +204,11 @@ def lock_folder(folder):
 
     The system lets the lock go when its holder ends, however it ends. Raises ValueError, with who holds it, if another
     process does. Waits up to a second for one that is just ending, or has not yet written its name. Raises OSError if
-    the file cannot be opened or written.
+    the file cannot be opened or written, ValueError too if it is one that no run made.
     """
-    file = open(folder / "lock", "a+", encoding="utf-8")  # held open by the caller
+    path = folder / LOCK
+    _is_there(path)
+    file = open(path, "a+", encoding="utf-8", errors="replace")  # held open by the caller
     try:
         for tries_left in range(9, -1, -1):
             try:
@@ -157,6 +223,10 @@ def lock_folder(folder):
                 time.sleep(0.1)
     except OSError as error:  # some network file systems have no locks
         print(f"warning: {folder} cannot be locked ({error.strerror}): start no second run there", file=sys.stderr)
+    file.seek(0)
+    if not re.fullmatch(r"(process \d+ on .*\n)?", file.read(1000)):
+        file.close()
+        raise ValueError(f"{path} is not the lock of a run: move it away, or name another output folder")
     file.truncate(0)
     file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
     file.flush()
@@ -211,16 +281,12 @@ def read_runs(path):
         if not all("run" in record for record in records):
             raise ValueError(f"{path / RUNS} is not a table of runs")
         return {record.pop("run"): record for record in records}
-    folders = [path] if (path / "config.json").exists() else [found.parent for found in path.glob("*/config.json")]
+    folders = [path] if (path / CONFIG).exists() else [found.parent for found in path.glob(f"*/{CONFIG}")]
     runs = {}
     for folder in sorted(folders):
-        if (folder / "result.json").exists():
-            try:
-                config, result = (json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-                                  for name in ("config", "result"))  # fmt: skip
-                runs[folder.name] = {**config, "command": shlex.join(["python", *config["command"]]), **result}
-            except (KeyError, TypeError, ValueError) as error:
-                raise ValueError(f"{folder} is not a run: config.json or result.json is damaged") from error
+        if (folder / RESULT).exists():
+            config, result = _read_object(folder / CONFIG, {"command"}), _read_object(folder / RESULT)
+            runs[folder.name] = {**config, "command": shlex.join(["python", *map(str, config["command"])]), **result}
     if not runs:
         raise ValueError(f"{path} holds no finished run")
     return runs
@@ -234,7 +300,7 @@ def read_metrics(path, columns, name=METRICS):
     path = Path(path)
     if (path / RUNS).exists():
         files = {None: path / name}
-    elif (path / "config.json").exists():  # of one run, ended or not
+    elif (path / CONFIG).exists():  # of one run, ended or not
         files = {path.name: path / name}
     else:
         files = {run: path / run / name for run in read_runs(path)}
@@ -248,19 +314,60 @@ def read_metrics(path, columns, name=METRICS):
     return dict(rows)
 
 
-def _records_up_to(path, step):
-    """The lines of a .jsonl file up to `step`. Raises ValueError if one is no record."""
+def _is_there(path):
+    """Whether there is such a file. Raises ValueError for a folder, a link, a FIFO, ...: no run makes one."""
     try:
-        return [line for line in _whole_lines(path) if json.loads(line)["step"] <= step]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is damaged: it holds a line that is no record with a step") from error
+        mode = os.lstat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    if not stat.S_ISREG(mode):
+        raise ValueError(
+            f"{path} is not a regular file, as a run makes it: move it away, or name another output folder"
+        )
+    return True
+
+
+def _read_object(path, keys=()):
+    """The JSON object in a file, a dict. Raises ValueError, naming the file, if it is none or lacks one of the keys."""
+    try:
+        content = json.loads(read_regular(path))
+        if isinstance(content, dict) and content.keys() >= set(keys):
+            return content
+    except (ValueError, RecursionError):
+        pass
+    raise ValueError(f"{path} is damaged, or not of a run: move it away, or name another folder")
+
+
+def _lines_up_to(path, header, step):
+    """What a CSV file, which has a header, or a .jsonl file holds up to `step`. Raises ValueError if it is damaged."""
+    lines = _whole_lines(path)
+    kept, names = lines[:1] if header else [], header.split(",")
+    try:
+        if kept != [header][: len(kept)]:
+            raise ValueError
+        for line in lines[len(kept) :]:
+            cells = line.split(",")
+            if header and (len(cells) != len(names) or not cells[0].isdigit()):
+                raise ValueError
+            if (int(cells[0]) if header else json.loads(line)["step"]) <= step:
+                kept.append(line)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        what = f"row of {', '.join(names).strip()}" if header else "record with a step"
+        raise ValueError(f"{path} is damaged: it holds a line that is no {what}") from error
+    return "".join(kept) or header
 
 
 def _whole_lines(path):
-    """The lines of a file, newlines kept, but for a last one that was cut off; none if there is no file."""
+    """The lines of a file, newlines kept, but for a last one that was cut off; none if there is no file.
+
+    Raises ValueError if it is not UTF-8.
+    """
     # Bytes, as a cut may go through a character; and str.splitlines takes U+0085 and U+2028 for ends of lines.
-    lines = path.read_bytes().split(b"\n") if path.exists() else [b""]
-    return [line.decode("utf-8") + "\n" for line in lines[:-1]]
+    lines = read_regular(path).split(b"\n") if path.exists() else [b""]
+    try:
+        return [line.decode("utf-8") + "\n" for line in lines[:-1]]
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is damaged: it is not UTF-8") from error
 
 
 def _numbered(default):
@@ -277,10 +384,11 @@ def _numbered(default):
 
 
 def _compare(path, saved, wanted, may_change):
+    # Compared as they are printed: what a checkpoint holds for a setting need not be one.
     different = [
-        f"{name} is {saved.get(name)!r} there and {wanted.get(name)!r} here"
-        for name in sorted(saved.keys() | wanted.keys())
-        if name not in may_change and saved.get(name) != wanted.get(name)
+        f"{name} is {saved.get(name)!r:.60} there and {wanted.get(name)!r:.60} here"
+        for name in sorted(saved.keys() | wanted.keys(), key=str)
+        if name not in may_change and repr(saved.get(name)) != repr(wanted.get(name))
     ]
     if different:
-        raise CheckpointError(f"the run in {path} has other settings: {'; '.join(different)}")
+        raise CheckpointError(f"{path} is of other settings: {'; '.join(different):.500}")

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import statistics
+import sys
 import time
 
 import torch
@@ -46,14 +47,20 @@ def in_both_states(measurements):
 
 
 def report(measured, json_file, device, sizes):
-    """Print {key: (lower quartile, median, upper quartile)} below a line that says on what, and write the medians."""
+    """Print {key: (lower quartile, median, upper quartile)} below a line that says on what, and write the medians.
+
+    Exits with status 1, in one line, if they cannot be written.
+    """
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type}, one thread"
     print(f"torch {torch.__version__}, {name}, {sizes}")
     for key, (low, median, high) in measured.items():
         print(f"{key:<38} {median:12.4g}  ({low:.4g} to {high:.4g})")
     if json_file:
         medians = {key: float(f"{median:.6g}") for key, (_, median, _) in measured.items()}
-        write_atomically(json_file, json.dumps(medians, indent=1) + "\n")
+        try:
+            write_atomically(json_file, json.dumps(medians, indent=1) + "\n")
+        except OSError as error:
+            sys.exit(f"{error}: the medians are the printed ones")
 
 
 def in_fresh_process(function, *args, keep_memory=False):

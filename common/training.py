@@ -92,6 +92,10 @@ class TorchRandom:
     def state_dict(self):
         return {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
 
+    def template(self):
+        """What any checkpoint holds: another machine may have had other CUDA devices."""
+        return {"cpu": torch.get_rng_state()}
+
     def load_state_dict(self, state):
         torch.set_rng_state(state["cpu"])
         if len(state["cuda"]) == torch.cuda.device_count():

@@ -44,5 +44,7 @@ class Curriculum:
         return {"bound": self.bound, "rng": self.rng.bit_generator.state}
 
     def load_state_dict(self, state):
+        if not min(SHORT, self.goal) <= state["bound"] <= self.goal:
+            raise ValueError(f"bound {state['bound']}: it lies between {min(SHORT, self.goal)} and {self.goal}")
         self.bound = state["bound"]
         self.rng.bit_generator.state = state["rng"]

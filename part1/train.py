@@ -36,6 +36,7 @@ OPTIMIZERS = {
     "adam": lambda parameters, lr: torch.optim.Adam(parameters, lr=lr, foreach=True),
 }
 COLUMNS = ("step", "train_loss", "heldout_loss", "heldout_accuracy", "grad_norm", "cpu_seconds", "wall_seconds")
+COUNTS = {"evaluated": 0, "solved": 0, "last": [0.0, 0.0]}  # what else a checkpoint holds, and of which kind it is
 CONVERGED = 0.999  # held-out accuracy that counts as solved
 EVALUATION, FINAL_EVALUATION = 1_000, 10_000  # held-out palindromes drawn each time
 AT_ONCE = 400_000  # digits that an evaluation reads between two looks at the stop flag: an LSTM takes about a second
@@ -112,6 +113,14 @@ def build_training_set(config):
     return PalindromeDataset(config.input_length + 1, config.seed)
 
 
+def build_parts(config, model, training_set):
+    """Whose states a checkpoint holds, {name: part}: model, optimizer, training_set, held_out_set, and the clock."""
+    optimizer = OPTIMIZERS[config.optimizer](model.parameters(), config.learning_rate)
+    held_out_set = PalindromeDataset(config.input_length + 1, config.seed, held_out=True)
+    clock = Clock()  # of training alone
+    return dict(model=model, optimizer=optimizer, training_set=training_set, held_out_set=held_out_set, clock=clock)
+
+
 def small_step(config, device):
     """A cell of the settings' kind, of 16 units, on a device, and its loss on a batch: as `working_device` wants it."""
     torch.manual_seed(0)
@@ -182,16 +191,15 @@ def train(config, model, training_set, run=None, stop=False, show=True, device=N
     that left weights that are not finite, before it is saved.
     """
     model = model.to(device := device or choose_device(config.device))
-    optimizer = OPTIMIZERS[config.optimizer](model.parameters(), config.learning_rate)
-    held_out_set = PalindromeDataset(config.input_length + 1, config.seed, held_out=True)
-    clock = Clock()  # of training alone
-    parts = dict(model=model, optimizer=optimizer, training_set=training_set, held_out_set=held_out_set, clock=clock)
+    parts = build_parts(config, model, training_set)
+    optimizer, held_out_set, clock = parts["optimizer"], parts["held_out_set"], parts["clock"]
     step, evaluated, solved = 0, 0, 0  # updates made, at the last evaluation; consecutive ones as good as CONVERGED
     last = None  # loss and gradient's norm of the last update
     if run and run.state:
         restore(parts, run.state)
         step, solved = run.state["step"], run.state["solved"]
-        evaluated, last = run.state.get("evaluated", step), run.state.get("last")
+        last = run.state.get("last")
+        evaluated = run.state.get("evaluated", step) if last else step
 
     def save():
         if run:
@@ -242,6 +250,7 @@ def main(argv=None):
         model, training_set = build_model(config), build_training_set(config)
         default = ROOT / f"results/part1/{config.model_type}_length{config.input_length}_seed{config.seed}"
         resuming = {"resume": config.resume, "may_change": ("device", "train_steps")}
+        resuming["entries"] = {**build_parts(config, model, training_set), **COUNTS}
         run = RunFolder(config.output_dir, settings_of(config), COLUMNS, default=default, **resuming)
         prepare_process()
         run.begin(device)

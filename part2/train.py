@@ -24,7 +24,7 @@ from common.progress import Progress
 from common.run_folder import RunFolder
 from common.training import Clock, StopFlag, Stopped, check_finite, run_to_the_end
 from part1 import init
-from part1.train import COLUMNS, CONVERGED, OPTIMIZERS, add_training_flags, update
+from part1.train import COLUMNS, CONVERGED, COUNTS, OPTIMIZERS, add_training_flags, update
 from part2.dataset import RESOLUTION, AddingProblem, FrequencyDiscrimination, Palindromes
 from part2.time_gate import PARAMETERS, AlwaysOpen, TimeGate
 from part2.time_gated_lstm import EQUATION_15, TimeGatedLSTM
@@ -92,6 +92,14 @@ def build_model(config, task):
         tau = torch.empty(H, dtype=torch.float64).uniform_(*config.log_tau).exp()
         model.gate = TimeGate(H, tau, r_on=config.r_on, leak=config.leak, learn=config.learn)
     return model
+
+
+def build_parts(config, model, training_set):
+    """Whose states a checkpoint holds, {name: part}: model, optimizer, training_set, held_out_set, and the clock."""
+    optimizer = OPTIMIZERS[config.optimizer](model.parameters(), config.learning_rate)
+    held_out_set = TASKS[config.task](config, True)
+    clock = Clock()  # of training alone
+    return dict(model=model, optimizer=optimizer, training_set=training_set, held_out_set=held_out_set, clock=clock)
 
 
 def place(model, device):
@@ -175,16 +183,15 @@ def train(config, model, training_set, run, stop=False, device=None):
     device = device or choose_device(config.device)
     model = place(model, device)
     first_gate = gate_values(model)  # the seed's, also when the run is resumed
-    optimizer = OPTIMIZERS[config.optimizer](model.parameters(), config.learning_rate)
-    held_out_set = TASKS[config.task](config, True)
-    clock = Clock()  # of training alone
-    parts = dict(model=model, optimizer=optimizer, training_set=training_set, held_out_set=held_out_set, clock=clock)
+    parts = build_parts(config, model, training_set)
+    optimizer, held_out_set, clock = parts["optimizer"], parts["held_out_set"], parts["clock"]
     step, evaluated, solved = 0, 0, 0  # updates made, at the last evaluation; consecutive ones as good as CONVERGED
     last = None  # loss and gradient's norm of the last update
     if run.state:
         restore(parts, run.state)
         step, solved = run.state["step"], run.state["solved"]
-        evaluated, last = run.state.get("evaluated", step), run.state.get("last")
+        last = run.state.get("last")
+        evaluated = run.state.get("evaluated", step) if last else step
 
     def save():
         run.save(parts, step=step, evaluated=evaluated, solved=solved, last=last)
@@ -246,7 +253,9 @@ def main(argv=None):
         model = build_model(config, training_set)
         default = ROOT / f"results/part2/{config.task}_{config.model_type}_seed{config.seed}"
         resuming = {"resume": config.resume, "may_change": ("device", "train_steps")}
-        run = RunFolder(config.output_dir, settings_of(config), COLUMNS, default=default, **resuming)
+        resuming["entries"] = {**build_parts(config, model, training_set), **COUNTS}
+        files = ["gate.csv"]
+        run = RunFolder(config.output_dir, settings_of(config), COLUMNS, default=default, files=files, **resuming)
         prepare_process()
         run.begin(device)
     except (ValueError, OSError, RuntimeError) as error:

@@ -10,6 +10,8 @@ from torch.utils.data import Dataset
 
 from part3.text import read_text
 
+MOST_USED = 2**16  # batches that older checkpoints could draw at once
+
 
 class TextDataset(Dataset):
     """A text file as ids of its characters: first the training part, then the held-out part.
@@ -84,7 +86,10 @@ class RandomSentences:
 
     def load_state_dict(self, state):
         self.rng.bit_generator.state = state["rng"]
-        for _ in range(state.get("used", 0)):  # an older checkpoint: so many batches have been drawn since "rng"
+        used = state.get("used", 0)  # of an older checkpoint: so many batches have been drawn since "rng"
+        if used not in range(MOST_USED + 1):
+            raise ValueError(f"used {used!r:.60}: it lies between 0 and {MOST_USED}")
+        for _ in range(used):
             self.batch()
 
 
@@ -121,6 +126,8 @@ class ParallelStreams:
         return {"rng": self.rng.bit_generator.state, "position": self.position, "shift": self.shift}
 
     def load_state_dict(self, state):
+        if state["shift"] >= len(self.ids) or state["position"] >= self.batches_per_round:
+            raise ValueError(f"shift {state['shift']} or position {state['position']} lies beyond the text")
         self.rng.bit_generator.state = state["rng"]
         self._begin_round(state["shift"])
         self.position = state["position"]

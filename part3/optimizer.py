@@ -15,15 +15,7 @@ def learning_rate_at(step, config):
     return config.learning_rate * (0.02 + 0.98 * (1 + math.cos(math.pi * step / config.train_steps)) / 2)
 
 
-def build_optimizer(model, config, device, saved=None):
-    """The optimizer of the settings, fused into one kernel on CUDA where torch has that; `saved` is its state, or None.
-
-    A checkpoint holds how the device computed that made it; from here on it is computed as this device does.
-    """
+def build_optimizer(model, config, device):
+    """The optimizer of the settings, fused into one kernel on CUDA where torch has that."""
     fused = {"fused": True} if device.type == "cuda" and config.optimizer != "rmsprop" else {}
-    optimizer = OPTIMIZERS[config.optimizer](model.parameters(), lr=config.learning_rate, **fused)
-    if saved is not None:
-        here = {name: optimizer.defaults.get(name) for name in ("fused", "foreach")}
-        groups = [{**group, **{k: v for k, v in here.items() if k in group}} for group in saved["param_groups"]]
-        optimizer.load_state_dict({**saved, "param_groups": groups})
-    return optimizer
+    return OPTIMIZERS[config.optimizer](model.parameters(), lr=config.learning_rate, **fused)

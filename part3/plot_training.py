@@ -15,7 +15,7 @@ if not __package__:  # run as `python part3/plot_training.py`: import from the c
 
 from matplotlib.ticker import LogLocator
 
-from common.arguments import Parser, positive_number
+from common.arguments import Parser, new_file, positive_number
 from common.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILION, in_house_style, markdown, new_figure, save_figure
 from common.run_folder import read_metrics, read_runs
 
@@ -140,7 +140,7 @@ def main(argv=None):
     folders = "run folders, or folders of runs or tables; names that differ in _seedN alone are one curve"
     parser.add_argument("runs", nargs="+", help=folders)
     parser.add_argument("--name", nargs="+", default=[""], help="only runs whose names begin with one of these")
-    parser.add_argument("--output", required=True, help="the figure, .png or .pdf")
+    parser.add_argument("--output", required=True, type=new_file, help="the figure, .png or .pdf")
     parser.add_argument("--reference", nargs="+", type=reference, default=[], metavar="LOSS=LABEL", help="dashed lines")
     config = parser.parse_args(argv)
     with parser.printing():
@@ -149,8 +149,10 @@ def main(argv=None):
             raise ValueError(f"{len(curves)} curves are too many for one figure, {len(LOOKS)} are allowed")
         if Path(config.output).suffix not in (".png", ".pdf"):
             raise ValueError(f"--output {config.output} is neither .png nor .pdf")
-        save_figure(figure(curves, config.reference), config.output)
-        print(table(curves))
+        try:
+            save_figure(figure(curves, config.reference), config.output)
+        finally:
+            print(table(curves))
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ if not __package__:  # run as `python part3/temperatures.py`: import from the ch
 import numpy as np
 
 from common.arguments import Parser, number_between, whole_number
-from common.figures import with_progress
-from common.files import write_table
+from common.figures import save_table, with_progress
+from common.files import try_output
 from part3.novelty import NGRAM, ngrams, share_found
 from part3.sampling import Writer, write
 from part3.text import read_text
@@ -67,13 +67,14 @@ def main(argv=None):
     with parser.printing():
         trained = Trained(config.checkpoint)
         book = read_text(config.txt_file)
+        try_output(Path(config.output_dir) / "temperatures.csv")
         Path(config.output_dir).mkdir(parents=True, exist_ok=True)
         vocabulary, rows = set(words_of(book)), []
         for temperature, seed in with_progress(config.temperature, range(config.seeds)):
             text = written(trained, temperature, config.length, seed)
             shares = (share_known(text, vocabulary), share_repeated(text), share_found(text, book))
             rows.append([f"{temperature:g}", seed, len(text), *(f"{share:.4f}" for share in shares)])
-        write_table(Path(config.output_dir) / "temperatures.csv", COLUMNS, rows)
+        save_table(Path(config.output_dir) / "temperatures.csv", COLUMNS, rows)
 
 
 if __name__ == "__main__":

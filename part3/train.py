@@ -97,6 +97,12 @@ def settings_of(config):
     return {name: value for name, value in vars(config).items() if name not in apart}
 
 
+def build_parts(config, model, sampler, device):
+    """Whose states a checkpoint holds, {name: part}: model, optimizer, sampler, torch's random numbers, the clock."""
+    optimizer, clock = build_optimizer(model, config, device), Clock()  # the clock is of training alone
+    return dict(model=model, optimizer=optimizer, sampler=sampler, random=TorchRandom(), clock=clock)
+
+
 def ended_by(config, step, since_best, clock):
     """The setting that ends training here, or None."""
     if step >= config.train_steps:
@@ -138,16 +144,14 @@ def train(config, dataset, sampler, model, run, stop, ranks, summary=None):
     """
     device = next(model.parameters()).device
     saved = ranks.broadcast(run and run.state)
-    optimizer = build_optimizer(model, config, device, saved and saved["optimizer"])
-    clock = Clock()  # of training alone
-    parts = {"model": model, "sampler": sampler, "random": TorchRandom(), "clock": clock}
+    parts = build_parts(config, model, sampler, device)
+    optimizer, clock = parts["optimizer"], parts["clock"]
     step, best_loss, since_best = 0, math.inf, 0  # updates made; held out; evaluations without a new best
     state = None  # (h, c) after the last batch, each (L, B, H), of this rank's rows
     if saved:
         step, best_loss, since_best = saved["step"], saved["best_loss"], saved["since_best"]
-        state = saved["state"] and [ranks.shard(tensor, dim=1).to(device) for tensor in saved["state"]]
+        state = saved["state"] and [ranks.shard(tensor, dim=1).to(device, torch.float32) for tensor in saved["state"]]
         restore(parts, saved)
-    parts["optimizer"] = optimizer
     saved_step = step if saved else None
     if ranks.rank:  # dropout differs between ranks; rank 0's masks are those that a checkpoint holds
         torch.manual_seed(int(np.random.default_rng([config.seed, step, ranks.rank]).integers(2**63)))
@@ -240,7 +244,14 @@ def prepare(config, ranks, device):
         wanted = {**settings_of(config), "text": dataset.digest, "ranks": ranks.size}
         default = ROOT / f"results/part3/{Path(config.txt_file).stem}"
         may_change, since = MAY_CHANGE[config.schedule], {"precision": "float32"}
-        run = RunFolder(config.output_dir, wanted, COLUMNS, ["samples"], config.resume, may_change, default, since)
+        shape = (config.lstm_num_layers, config.batch_size, config.lstm_num_hidden)
+        entries = {"best_loss": math.inf, "since_best": 0, "characters": dataset.characters}
+        entries |= {"state": [torch.empty(shape, device="meta")] * 2, **build_parts(config, model, sampler, device)}
+        about = {"resume": config.resume, "may_change": may_change, "default": default, "since": since}
+        about |= {"files": [BEST, "samples.md"], "entries": entries}
+        run = RunFolder(config.output_dir, wanted, COLUMNS, ["samples"], **about)
+        if run.state and run.state["best_loss"] != math.inf:  # there was an evaluation
+            Trained(run.path / BEST)
     keep_freed_memory()
     limit_threads()
     if run:

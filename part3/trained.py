@@ -5,10 +5,11 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from common.checkpoint import LATEST, CheckpointError, read_checkpoint, write_checkpoint
+from common.checkpoint import LATEST, CheckpointError, check_entries, read_checkpoint, write_checkpoint
 from part3.model import TextGenerationModel
 
 BEST = "best.pt"
+HIGHEST = {"lstm_num_hidden": 10_000, "lstm_num_layers": 100, "embedding_dim": 10_000}  # as part3/train.py allows
 BOOK = Path(__file__).resolve().parents[1] / "results/part3/book.pt"  # trained on assets/book.txt
 
 
@@ -32,8 +33,17 @@ class Trained:
         state = read_checkpoint(self.path)
         if not {"characters", "model", "settings", "step"} <= state.keys():
             raise CheckpointError(f"{self.path} is no checkpoint of part3/train.py: vocabulary or weights are missing")
-        self.weights, self.characters = state["model"], state["characters"]
-        self.settings, self.step = state["settings"], state["step"]
+        self.settings, self.characters, self.step = state["settings"], state["characters"], state["step"]
+        for name, highest in HIGHEST.items():
+            check_entries(self.path, state, {"settings": {name: 1}}, highest)
+        text = isinstance(self.characters, str) and "".join(sorted({*self.characters}))
+        check_entries(
+            self.path, state, {"step": 0, "settings": {"dropout_keep_prob": 1.0}, "characters": text or "text"}
+        )
+        with torch.device("meta"):  # takes no memory, whatever the settings are
+            expected = build_model(len(self.characters), self.settings).state_dict()
+        check_entries(self.path, state, {"model": expected})
+        self.weights = {name: state["model"][name].float() for name in expected}
 
     def model(self):
         """The TextGenerationModel, ready to predict."""

@@ -17,7 +17,7 @@ if not __package__:  # run as `python part2/experiments/learned_gate.py`: import
 import numpy as np
 import torch
 
-from common.arguments import Parser, whole_number
+from common.arguments import Parser, new_file, whole_number
 from common.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILION, in_house_style, markdown, new_figure, save_figure
 from common.run_folder import read_metrics, read_runs
 from part2.time_gate import PARAMETERS, TimeGate, never_opens
@@ -104,7 +104,9 @@ def main(argv=None):
     parser = Parser(__doc__.split("\n")[0])
     parser.add_argument("--runs_dir", default=ROOT / "results/part2/runs", help="folder of the runs or tables")
     parser.add_argument("--run", nargs="+", default=DEFAULT_RUNS, help=f"names of the runs, at most {len(MARKS)}")
-    parser.add_argument("--output", default=ROOT / "results/part2/learned_gate.png", help="PNG or PDF file")
+    parser.add_argument(
+        "--output", type=new_file, default=ROOT / "results/part2/learned_gate.png", help="PNG or PDF file"
+    )
     dead = "instead print which share of so many units never opens; none: draw the runs"
     parser.add_argument("--dead_units", type=whole_number(1, 10**7), metavar="UNITS", help=dead)
     config = parser.parse_args(argv)
@@ -116,8 +118,10 @@ def main(argv=None):
             raise ValueError(f"{len(config.run)} runs: at most {len(MARKS)} can be told apart")
         runs, gates = read_runs(config.runs_dir), read_gates(config.runs_dir, config.run)
         lines = [summary(name, gate, runs[name]) for name, gate in gates.items()]
-        save_figure(figure(gates), config.output)
-        print("\n".join(lines))
+        try:
+            save_figure(figure(gates), config.output)
+        finally:
+            print("\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -5,13 +5,16 @@ import os
 import pickle
 import random
 import signal
+import struct
 import time
+import tracemalloc
+import zipfile
 
 import pytest
 import torch
 
 import common.files
-from common.checkpoint import LATEST, PREVIOUS, CheckpointError, load_checkpoint, save_checkpoint
+from common.checkpoint import LATEST, PREVIOUS, CheckpointError, load_checkpoint, read_checkpoint, save_checkpoint
 
 
 def state(number):
@@ -86,6 +89,46 @@ def test_a_foreign_file_is_refused(tmp_path, content):
     torch.save(content, tmp_path / LATEST)
     with pytest.raises(CheckpointError, match="format"):
         load_checkpoint(tmp_path)
+
+
+def test_what_inflates_is_refused_before_it_is_read(tmp_path):
+    """Both ways: an archive that says its size, and one that lies about it."""
+    torch.save({"format": 1, "step": 0, "W": torch.zeros(2**20)}, tmp_path / "plain.pt")
+    for level, name in ((zipfile.ZIP_DEFLATED, "deflated.pt"), (zipfile.ZIP_BZIP2, "bzip2.pt")):
+        with zipfile.ZipFile(tmp_path / "plain.pt") as plain, zipfile.ZipFile(tmp_path / name, "w", level) as small:
+            for file in plain.namelist():
+                small.writestr(file, plain.read(file))
+        assert (tmp_path / name).stat().st_size < 2**16
+        for lies in (False, True):
+            content = (tmp_path / name).read_bytes()
+            (tmp_path / LATEST).write_bytes(content.replace(struct.pack("<I", 2**22), b"\0\0\0\0") if lies else content)
+            tracemalloc.start()
+            with pytest.raises(CheckpointError, match="damaged"):
+                read_checkpoint(tmp_path / LATEST)
+            peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            assert peak < 2**20, f"{peak} bytes to refuse a file of {len(content)}"
+
+
+@pytest.mark.parametrize(
+    "kind", [list, tuple, lambda pair: {"a": pair[0], "b": pair[-1]}], ids=["list", "tuple", "dict"]
+)
+def test_what_lies_40_deep_is_refused_before_it_is_printed(tmp_path, kind):
+    value = kind([1, 1])
+    for _ in range(40):
+        value = kind([value, value])
+    for state in ({"format": value}, {"format": 1, "settings": value}, {"format": 1, "settings": [[1] * 400] * 1_000}):
+        torch.save(state, tmp_path / LATEST)
+        assert (tmp_path / LATEST).stat().st_size < 20_000
+        with pytest.raises(CheckpointError, match="deep"):
+            read_checkpoint(tmp_path / LATEST)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs FIFOs")
+def test_a_fifo_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / LATEST)
+    with pytest.raises(OSError, match="not a regular file"):
+        read_checkpoint(tmp_path / LATEST)
 
 
 class Payload:

@@ -216,9 +216,13 @@ def test_a_checkpoint_from_before_there_were_precisions_resumes_in_float32(start
         return train.prepare(train.settings(**TINY, **where, **changes), Ranks({}), torch.device("cpu"))[3]
 
     monkeypatch.setattr(train, "keep_freed_memory", lambda: None)
+    start(train_steps=1, checkpoint_every=1)
+    state = torch.load(tmp_path / "run/checkpoint_previous.pt", weights_only=True)
+    for path in (tmp_path / "run").iterdir():
+        path.unlink()
     run = begin()
     del run.settings["precision"]
-    run.save({}, step=0)
+    run.save({}, **{name: value for name, value in state.items() if name != "settings"})
     run.close()
     with pytest.raises(ValueError, match="precision is 'float32' there and 'bfloat16' here"):
         begin(resume=True, precision="bfloat16")

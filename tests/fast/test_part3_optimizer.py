@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 
+from common.checkpoint import restore
 from part3.optimizer import OPTIMIZERS, build_optimizer, learning_rate_at
 from part3.train import settings
 
@@ -31,7 +32,8 @@ def test_a_resumed_optimizer_computes_as_its_device_does(name):
     assert optimizer.param_groups[0].get("fused") is (None if name == "rmsprop" else True)
     update(there, optimizer)
     here = copy.deepcopy(there)
-    resumed = build_optimizer(here, config, torch.device("cpu"), copy.deepcopy(optimizer.state_dict()))
+    resumed = build_optimizer(here, config, torch.device("cpu"))
+    restore({"optimizer": resumed}, {"optimizer": copy.deepcopy(optimizer.state_dict())})
     assert not resumed.param_groups[0].get("fused")
     update(there, optimizer)
     update(here, resumed)

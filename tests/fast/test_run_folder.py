@@ -8,7 +8,7 @@ import threading
 import pytest
 import torch
 
-from common.checkpoint import restore
+from common.checkpoint import read_checkpoint, restore, write_checkpoint
 from common.run_folder import RunFolder, collect_runs, read_metrics, read_runs
 
 COLUMNS = ("step", "loss")
@@ -37,6 +37,7 @@ def a_run(path, steps=(1, 2, 3), saved=2, result=None):
     run.save({"part": Part(0)}, step=0)
     for step in steps:
         run.log(step, step / 10)
+        run.note("samples", {"step": step, "text": "ß"})
         if step == saved:
             run.save({"part": Part(step)}, step=step)
     if result:
@@ -51,7 +52,7 @@ def contents(folder):
 def test_a_run_is_a_folder(tmp_path):
     a_run(tmp_path / "run")
     names = {p.name for p in (tmp_path / "run").iterdir()}
-    assert names == {"config.json", "metrics.csv", "checkpoint.pt", "checkpoint_previous.pt", "lock"}
+    assert names == {"config.json", "metrics.csv", "samples.jsonl", "checkpoint.pt", "checkpoint_previous.pt", "lock"}
     config = json.loads((tmp_path / "run/config.json").read_text())
     assert config["num_hidden"] == 5 and config["torch"] == torch.__version__ and config["threads"] >= 1
     assert config["computed_on"] == "cpu"
@@ -113,16 +114,128 @@ def test_what_a_killed_writer_left_half_written_is_removed(tmp_path):
     assert not list(tmp_path.glob("*.tmp"))
 
 
-@pytest.mark.parametrize(
-    "name, text", [("metrics.csv", "step,loss\n1,0.1\nx,0.2\n"), ("samples.jsonl", '{"step": 1}\n{"st\n')]
+NAMES = (
+    "config.json",
+    "metrics.csv",
+    "samples.jsonl",
+    "checkpoint.pt",
+    "checkpoint_previous.pt",
+    "result.json",
+    "more",
 )
-def test_a_damaged_table_is_named_before_anything_is_written(tmp_path, name, text):
+
+
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("name", [*NAMES, "lock"])
+@pytest.mark.parametrize("content", ["", "{}", "step,loss\n1,0.1\n"])
+def test_a_file_that_no_run_made_is_named_and_all_is_left_alone(tmp_path, name, resume, content):
+    (tmp_path / name).write_text(content)
+    (tmp_path / "best.pt").write_text("not a name of this run")
+    if (name, content) == ("lock", ""):  # as a run leaves it that is killed before it has written there
+        return begun(tmp_path, resume).close()
+    with pytest.raises(ValueError, match="checkpoint in" if name.endswith(".pt") and resume else name):
+        begun(tmp_path, resume, files=["more"])
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        name: content,
+        "best.pt": "not a name of this run",
+    }
+
+
+def test_a_folder_with_other_files_is_none_of_a_run(tmp_path):
+    for name in ("best.pt", "notes.csv", "config.yaml", "metrics.csv.bak"):
+        (tmp_path / name).write_text("mine")
+    begun(tmp_path)
+    assert all((tmp_path / name).read_text() == "mine" for name in ("best.pt", "notes.csv", "config.yaml"))
+
+
+def test_a_run_whose_config_is_lost_is_known_by_its_checkpoint(tmp_path):
     a_run(tmp_path)
-    (tmp_path / name).write_text(text)
+    (tmp_path / "config.json").unlink()
+    with pytest.raises(ValueError, match=r"metrics\.csv is there, but no config\.json"):
+        begun(tmp_path)
+    assert begun(tmp_path, resume=True).state["step"] == 2 and (tmp_path / "config.json").exists()
+
+
+def without_digests(folder):
+    """Make the checkpoints those of older versions."""
+    for path in folder.glob("checkpoint*.pt"):
+        state = read_checkpoint(path)
+        del state["tables"], state["format"]
+        write_checkpoint(path, state)
+
+
+# How metrics.csv is changed, and whether that is seen without the checkpoint's digest.
+CHANGES = {
+    "a mark": (lambda text: b"\xef\xbb\xbf" + text, True),
+    "carriage returns": (lambda text: text.replace(b"\n", b"\r\n"), True),
+    "another column": (lambda text: text.replace(b"\n", b",1\n"), True),
+    "another name": (lambda text: text.replace(b"loss", b"cost"), True),
+    "no number": (lambda text: text.replace(b"1,0.1", b"x,0.1"), True),
+    "not UTF-8": (lambda text: text.replace(b"1,0.1", b"1,\xff"), True),
+    "a flipped bit": (lambda text: text.replace(b"1,0.1", b"1,0.3"), False),
+    "a row less": (lambda text: text.replace(b"1,0.1\n", b""), False),
+    "emptied": (lambda text: b"", False),
+}
+
+
+@pytest.mark.parametrize("older", [False, True])
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_damaged_table_is_named_before_anything_is_written(tmp_path, change, older):
+    a_run(tmp_path)
+    if older:
+        without_digests(tmp_path)
+    change, always = CHANGES[change]
+    path = tmp_path / "metrics.csv"
+    path.write_bytes(change(path.read_bytes()))
     before = contents(tmp_path)
-    with pytest.raises(ValueError, match=f"{name} is damaged"):
+    if older and not always:
+        return begun(tmp_path, resume=True).close()
+    with pytest.raises(ValueError, match=r"metrics\.csv is damaged"):
         begun(tmp_path, resume=True)
     assert before == contents(tmp_path)
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_a_damaged_record_is_named(tmp_path, older):
+    a_run(tmp_path)
+    if older:
+        without_digests(tmp_path)
+    (tmp_path / "samples.jsonl").write_text('{"step": 1}\n{"st\n')
+    with pytest.raises(ValueError, match=r"samples\.jsonl is damaged"):
+        begun(tmp_path, resume=True)
+    (tmp_path / "samples.jsonl").write_text("[" * 100_000 + "\n")
+    with pytest.raises(ValueError, match=r"samples\.jsonl is damaged"):
+        begun(tmp_path, resume=True)
+
+
+def test_an_older_checkpoint_cuts_the_tables_back_by_their_steps(tmp_path):
+    a_run(tmp_path)
+    without_digests(tmp_path)
+    run = begun(tmp_path, resume=True)
+    assert (tmp_path / "metrics.csv").read_text() == "step,loss\n1,0.1\n2,0.2\n"
+    assert [record["step"] for record in run.notes("samples")] == [1, 2]
+
+
+def test_a_row_that_was_written_after_the_checkpoint_of_its_step_is_not_kept_twice(tmp_path):
+    """A stop within an evaluation saves without its row; the resumed run writes it, and may be killed then."""
+    run = begun(tmp_path)
+    run.save({}, step=2)
+    run.log(2, 0.2)
+    run.close()
+    run = begun(tmp_path, resume=True)
+    run.log(2, 0.2)
+    assert (tmp_path / "metrics.csv").read_text() == "step,loss\n2,0.2\n"
+
+
+@pytest.mark.parametrize("name", ["config.json", "result.json", "metrics.csv"])
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs FIFOs")
+def test_a_fifo_among_the_runs_that_are_read_does_not_wait(tmp_path, name):
+    a_run(tmp_path, result={"steps": 3})
+    (tmp_path / name).unlink()
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(OSError, match="not a regular file"):
+        read_runs(tmp_path)
+        read_metrics(tmp_path, {"loss": float})
 
 
 def test_a_record_may_hold_any_character(tmp_path):
@@ -131,6 +244,7 @@ def test_a_record_may_hold_any_character(tmp_path):
     run = begun(tmp_path, resume=True)
     record = {"step": 0, "text": "a\x85\u2028\u2029\x0b\x0c\x1c\r\nß"}
     run.note("samples", record)
+    run.save({}, step=0)
     with open(tmp_path / "samples.jsonl", "ab") as file:
         file.write('{"step": 1, "text": "ß'.encode()[:-1])
     assert run.notes("samples") == [record]
