@@ -113,7 +113,7 @@ def test_a_name_that_the_locale_cannot_read_is_printed_as_its_bytes_and_any_sign
     environment = {**os.environ, **LOCALES["ASCII"]}
     done = subprocess.run([sys.executable, "-c", PRINTS, "книга"], cwd=ROOT, env=environment, capture_output=True)
     assert done.stdout == done.stderr == "книга\n".encode()
-    code = "from common.printing import print_safely; print_safely(); print('\u03c4 \ud800')"
+    code = "from common.printing import print_safely; print_safely(); print('\\u03c4 \\ud800')"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True)
     assert done.stdout == b"\\u03c4 \\ud800\n", done.stderr
 
