@@ -75,7 +75,10 @@ STATES = {  # of git, in which a ZIP was empty, lacked a file or had one three t
     "an index that is empty": lambda folder: git(folder, "rm", "-rq", "--cached", "."),
     "a file taken out of the index": lambda folder: git(folder, "rm", "-q", "--cached", "part3/model.py"),
     "an index that is damaged": lambda folder: (folder / ".git/index").write_bytes(b"x"),
-    "another repository in the environment": lambda folder: os.environ.update(GIT_DIR=str(folder.parent / ".git")),
+    "another repository in the environment": lambda folder: (
+        (folder.parent / ".git/info/exclude").write_text("part3"),
+        os.environ.update(GIT_DIR=str(folder.parent / ".git")),
+    ),
     "a merge conflict": merge_conflict,
     "an export inside another repository": lambda folder: shutil.rmtree(folder / ".git"),
     "an export that is ignored there": lambda folder: (

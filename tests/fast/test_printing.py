@@ -7,11 +7,10 @@ import pty
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from common.arguments import Parser, flag_words, with_flags
+from common.arguments import Parser, with_flags
 from common.printing import command_line, visible
 from tests.scripts import ROOT
 
@@ -104,8 +103,19 @@ def test_every_name_is_printed_and_the_command_that_resumes_can_be_pasted(locale
     (tmp_path / "python").chmod(0o755)
     path = {**environment, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     pasted = subprocess.run(["bash", "-c", printed], env=path, capture_output=True, check=True).stdout
-    given = [[*flag_words("output_dir", Path(n)), *flag_words("txt_file", "./--" if n == "--" else n)] for n in NAMES]
+    dashed = {"-x": ["--output_dir=./-x", "--txt_file=-x"], "--": ["--output_dir=./--", "--txt_file", "./--"]}
+    given = [dashed.get(name, ["--output_dir", name, "--txt_file", name]) for name in NAMES]
     assert pasted.split(b"\0")[:-1] == [os.fsencode(word) for words in given for word in words]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are not bytes everywhere")
+def test_a_name_that_the_locale_cannot_read_is_printed_as_its_bytes_and_any_sign_can_be():
+    environment = {**os.environ, **LOCALES["ASCII"]}
+    done = subprocess.run([sys.executable, "-c", PRINTS, "книга"], cwd=ROOT, env=environment, capture_output=True)
+    assert done.stdout == done.stderr == "книга\n".encode()
+    code = "from common.printing import print_safely; print_safely(); print('\\u03c4 \\ud800')"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True)
+    assert done.stdout == b"\\u03c4 \\ud800\n", done.stderr
 
 
 def test_a_command_line_is_read_as_its_words():
