@@ -13,7 +13,7 @@ if not __package__:  # run as `python part2/plot_gate.py`: import from the check
 import numpy as np
 import torch
 
-from common.arguments import Parser, number_between
+from common.arguments import Parser, number_between, positive_number
 from common.figures import BLUE, ORANGE, RESULTS, VERMILION, in_house_style, new_figure, save_figure
 from part2.time_gate import R_ON_LIMITS, TimeGate, never_opens
 
@@ -125,7 +125,7 @@ def figure(tau, s, r_on):
 
 def main(argv=None):
     parser = Parser(__doc__.split("\n")[0])
-    parser.add_argument("--tau", type=number_between(1e-6, 1e9), default=10.0, help="period, in the unit of time")
+    parser.add_argument("--tau", type=positive_number, default=10.0, help="period, in the unit of time")
     parser.add_argument("--s", type=number_between(-1e9, 1e9), default=4.0, help="shift, in the unit of time")
     parser.add_argument("--r_on", type=number_between(*R_ON_LIMITS, True, True), default=0.3, help="share that is open")
     parser.add_argument("--output_dir", type=Path, default=str(RESULTS / "part2"), help="folder for gate.png and .pdf")
