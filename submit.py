@@ -52,8 +52,9 @@ def submitted_files(root):
 def _listed_by_git(root):
     """Paths that git tracks, and new ones that it does not ignore; None if it cannot list them."""
     command = ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}  # a hook's are another's
     try:
-        listed = subprocess.run(command, capture_output=True, check=True).stdout
+        listed = subprocess.run(command, env=own, capture_output=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         return None
     return {os.fsdecode(path) for path in listed.split(b"\0") if path}

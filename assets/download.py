@@ -5,10 +5,11 @@ python assets/download.py grimm
 
 import http.client
 import os
+import queue
 import re
-import shlex
 import signal
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -17,10 +18,10 @@ from pathlib import Path
 if not __package__:  # run as `python assets/download.py`: import from the checkout, not from assets/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from tqdm import tqdm
-
-from common.arguments import Parser, number_between
+from common.arguments import Parser, flag_words, number_between
 from common.files import write_atomically
+from common.printing import command_line, visible
+from common.progress import Bar
 
 ASSETS = Path(__file__).resolve().parent
 BOOKS = {
@@ -73,7 +74,27 @@ def text_of(body, of_gutenberg=True):
     return text
 
 
-def fetch(url, timeout):
+def fetch(url, timeout, longest):
+    """What `_fetch` gives or raises, within `longest` seconds; else NoBookError: a server may drip for hours."""
+    outcome = queue.SimpleQueue()
+
+    def work():
+        try:
+            outcome.put((_fetch(url, timeout), None))
+        except Exception as error:
+            outcome.put((None, error))
+
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        body, error = outcome.get(timeout=longest)
+    except queue.Empty:
+        raise NoBookError(f"it did not come whole within {longest:g} seconds") from None
+    if error:
+        raise error
+    return body
+
+
+def _fetch(url, timeout):
     """The bytes at a URL, with a bar on a terminal; three tries if it is cut off, or silent for `timeout` seconds.
 
     Raises OSError or http.client.HTTPException if nothing whole comes, NoBookError if it is larger than any book.
@@ -93,7 +114,7 @@ def _fetch_once(url, timeout):
     except urllib.error.URLError as error:  # what it wraps says more: a timeout, an unknown host
         raise (error.reason if isinstance(error.reason, OSError) else error) from None
     body, length = bytearray(), int(response.headers.get("Content-Length", 0))  # 0: the server does not say
-    with response, tqdm(total=length or None, unit="B", unit_scale=True, disable=not sys.stderr.isatty()) as bar:
+    with response, Bar(total=length or None, unit="B", unit_scale=True, disable=not sys.stderr.isatty()) as bar:
         while part := response.read(2**16):
             body += part
             bar.update(len(part))
@@ -107,12 +128,12 @@ def _fetch_once(url, timeout):
 def reason(error, timeout):
     """Why nothing came."""
     if isinstance(error, urllib.error.HTTPError):
-        return f"the server answers {error.code} {error.reason}"
+        return f"the server answers {error.code} {visible(error.reason)}"
     if isinstance(error, TimeoutError):
         return f"no answer within {timeout:g} seconds, {TRIES} times"
     if isinstance(error, CUT_OFF):
         return f"the connection was cut off, {TRIES} times"
-    return f"no connection ({error.strerror or error})" if isinstance(error, OSError) else repr(error)
+    return f"no connection ({error.strerror or visible(str(error))})" if isinstance(error, OSError) else repr(error)
 
 
 def main(argv=None):
@@ -121,6 +142,8 @@ def main(argv=None):
     parser.add_argument("--output", metavar="FILE", help="where to; none: assets/NAME.txt")
     parser.add_argument("--mirror", default="https://www.gutenberg.org", metavar="URL", help="of Project Gutenberg")
     parser.add_argument("--timeout", type=seconds, default=30.0, help="seconds of silence, then it fails")
+    total = f"seconds in all, then it fails; so it does at {LARGEST:,} bytes"
+    parser.add_argument("--total_timeout", type=seconds, default=600.0, help=total)
     parser.add_argument("--list", action="store_true", help="say what the names stand for, fetch nothing")
     config = parser.parse_args(argv)
     if config.list:
@@ -145,7 +168,7 @@ def main(argv=None):
 
     url = f"{config.mirror.rstrip('/')}/cache/epub/{number}/pg{number}.txt" if of_gutenberg else SHAKESPEARE
     try:
-        text = text_of(fetch(url, config.timeout), of_gutenberg)
+        text = text_of(fetch(url, config.timeout, config.total_timeout), of_gutenberg)
     except KeyboardInterrupt:
         os._exit(130)  # sys.exit would clean up, and a bar that was interrupted while it was made complains then
     except ValueError as error:
@@ -157,7 +180,7 @@ def main(argv=None):
         write_atomically(output, text)
     except OSError as error:
         sys.exit(f"{error}; nothing was written")
-    train = shlex.join(["python", "part3/train.py", "--txt_file", str(output)])
+    train = command_line(["python", "part3/train.py", *flag_words("txt_file", output)])
     print(f"{output}: {len(text):,} characters, {len(set(text))} distinct; train on it: {train}")
 
 

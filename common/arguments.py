@@ -3,19 +3,21 @@
 import argparse
 import math
 import os
-import shlex
+import re
 import sys
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 
 from common.files import WriteError, try_output
+from common.printing import command_line, print_safely
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser that shows defaults, takes no abbreviations, and fails in one line.
+    """An ArgumentParser that shows defaults and fails in one line.
 
     Its exit status is then 2, but 1 for a WriteError: a full disk, or a folder that is gone, is not bad input.
-    Parsing lets standard output show `\\u03c4` for a character that its encoding lacks, as on Windows in a pipe.
+    It takes no abbreviations, no flag twice and no empty value. Once it has parsed, the script prints safely.
     """
 
     def __init__(self, description):
@@ -24,14 +26,33 @@ class Parser(argparse.ArgumentParser):
             formatter_class=argparse.ArgumentDefaultsHelpFormatter,
             allow_abbrev=False,
         )
+        self._negative_number_matcher = re.compile(r"-\.?\d")  # -1e-5 is a value too
 
-    def parse_known_args(self, *words):  # parse_args calls it too
-        if hasattr(sys.stdout, "reconfigure"):  # not in a notebook
-            sys.stdout.reconfigure(errors="backslashreplace")
+    def parse_known_args(self, args=None, namespace=None):  # parse_args calls it too
+        print_safely()
+        words = sys.argv[1:] if args is None else [*args]
+        self._check_flags(words)
         try:
-            return super().parse_known_args(*words)
+            return super().parse_known_args(words, namespace)
         except OSError as error:  # of new_file
             self.error(error)
+
+    def _check_flags(self, words):
+        """Refuse a flag that is given twice with values, or whose value is empty."""
+        given, first = [], {}  # [flag, its values, ...]; {flag: its values}
+        for word in takewhile("--".__ne__, words):
+            if word.startswith("--"):
+                flag, equals, value = word.partition("=")
+                given.append([flag, *[value] * bool(equals)])
+            elif given:
+                given[-1].append(word)
+        for flag, *values in given:
+            said = " ".join(map(repr, values))
+            if first.get(flag):
+                self.error(f"{flag} is given twice: {first[flag]} and {said}")
+            if "" in values or values == ["--"]:  # Python before 3.13 drops --flag=--
+                self.error(f"{flag} {said} is no value; a file called -- is ./--")
+            first[flag] = said
 
     def error(self, message):
         self.exit(
@@ -52,7 +73,7 @@ class Parser(argparse.ArgumentParser):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except KeyboardInterrupt:
             sys.exit(130)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, RecursionError) as error:  # the last: of a path with a thousand folders to make
             self.error(error)
 
     def settings(self, **changes):
@@ -74,10 +95,27 @@ class Parser(argparse.ArgumentParser):
         for name, value in {**vars(config), **changes}.items():
             if value is True:
                 words.append(f"--{name}")
+            elif isinstance(value, list) and value != self.get_default(name):
+                words += [f"--{name}", *map(str, value)]
             elif value != self.get_default(name):
-                values = value if isinstance(value, list) else [value]
-                words += [f"--{name}", *map(str, values)]
-        return shlex.join(words)
+                words += flag_words(name, value)
+        return command_line(words)
+
+
+def flag_words(name, value):
+    """The words of a command line that give the flag `name` this value, a Path or plain, whatever it begins with."""
+    if str(value).startswith("-"):
+        return [f"--{name}={'./' * isinstance(value, Path)}{value}"]
+    return [f"--{name}", str(value)]
+
+
+def with_flags(words, more):
+    """The words of a command line, then `more`, whose flags take the place of those of the same names."""
+    replaced, kept, keep = {word.partition("=")[0] for word in more if word.startswith("--")}, [], True
+    for word in words:
+        keep = word.partition("=")[0] not in replaced if word.startswith("--") else keep
+        kept += [word] * keep
+    return [*kept, *more]
 
 
 def whole_number(minimum, maximum):
@@ -95,14 +133,6 @@ def whole_number(minimum, maximum):
     return parse
 
 
-def positive_number(text):
-    """An argument type: a finite number above 0."""
-    value = _number(text)
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number above 0")
-    return value
-
-
 def number_between(low, high, include_low=False, include_high=False):
     """An argument type: a number from low to high, the ends themselves only where said."""
 
@@ -116,11 +146,14 @@ def number_between(low, high, include_low=False, include_high=False):
     return parse
 
 
+positive_number = number_between(0, 1e30)  # far from where a float32 overflows
+
+
 def new_file(text):
     """An argument type: the path of a file that can be written, in a folder that is there; it is tried."""
-    if Path(text).is_dir():
+    if os.path.isdir(text):  # Path.is_dir raises for a name too long
         raise argparse.ArgumentTypeError(f"{text!r} is a folder, not a file")
-    if not os.path.isdir(os.path.dirname(os.path.realpath(text))):
+    if not os.path.isdir(os.path.dirname(os.path.realpath(text))):  # Path.resolve raises for links in a circle
         raise argparse.ArgumentTypeError(f"{text!r}: there is no such folder")
     try_output(text)
     return text

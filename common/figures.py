@@ -155,7 +155,7 @@ def table_script(doc, measure, part, check=lambda config: None, **flags):
         prepare_process()
         for name, columns, rows in measure(config):
             save_table(config.output_dir / f"{name}.csv", columns, rows)
-    except (ValueError, OSError, DivergedError) as error:
+    except (ValueError, OSError, RecursionError, DivergedError) as error:
         parser.error(error)
 
 

@@ -9,15 +9,17 @@ from tqdm import tqdm
 SECONDS_BETWEEN_LINES = 5
 
 
-class _Bar(tqdm):
-    """A bar that belongs to one process.
+class Bar(tqdm):
+    """A bar that belongs to one process, and whose seconds go on when somebody sets the clock back.
 
     tqdm's own lock is for several, and of a worker that is killed it would leave a semaphore, of which Python warns
     below the last line.
     """
 
+    _time = property(lambda self: time.monotonic, lambda self, clock: None)  # tqdm would set it to time.time
 
-_Bar.set_lock(threading.RLock())  # of this class alone: other users of tqdm keep theirs
+
+Bar.set_lock(threading.RLock())  # of this class alone: other users of tqdm keep theirs
 
 
 class Progress:
@@ -26,7 +28,7 @@ class Progress:
     def __init__(self, total, done=0, unit="step", show=True):
         bar = show and sys.stderr.isatty()
         self.lines = show and not bar
-        self.bar = _Bar(total=total, initial=done, unit=unit, dynamic_ncols=True, disable=not bar)
+        self.bar = Bar(total=total, initial=done, unit=unit, dynamic_ncols=True, disable=not bar)
         self.total, self.done, self.unit = total, done, unit
         self.done_before, self.started = done, time.monotonic()
         self.said, self.text = self.started, ""

@@ -138,7 +138,7 @@ def run_to_the_end(train, run, stop, parser, config, memory_flags):
             return result
         line, status = f"stopped by {stop.signal.name}, saved in {run.path}", stop.exit_status
     except DivergedError as error:
-        lower = f"a lower --learning_rate (now {config.learning_rate:g}) or --max_norm (now {config.max_norm:g})"
+        lower = f"a lower --learning_rate (now {config.learning_rate}) or --max_norm (now {config.max_norm})"
         print(f"{error}: diverged, the last good checkpoint is in {run.path}. Try {lower}.", file=sys.stderr)
         sys.exit(3)
     except (MemoryError, RuntimeError) as error:

@@ -86,7 +86,8 @@ def grid_points(sweep, flags):
 def name_of(settings):
     """The name of a point with these settings, a dict: what the grid varies."""
     cell, length, dim, init, rate, seed = (settings[name] for name in VARIED)
-    return f"{cell}_length{length}_dim{dim}_{init}_lr{rate:g}_seed{seed}"
+    rate = str(rate).removesuffix(".0")  # all its digits: two rates may differ in the ninth
+    return f"{cell}_length{length}_dim{dim}_{init}_lr{rate}_seed{seed}"
 
 
 def read_points(folder):
@@ -230,7 +231,7 @@ def main(argv=None):
             return
         device = working_device(missing[0].device, partial(train.small_step, missing[0])) if missing else None
         folder.mkdir(parents=True, exist_ok=True)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         parser.error(error)
 
     stop = StopFlag()

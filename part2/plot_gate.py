@@ -131,7 +131,7 @@ def main(argv=None):
     parser.add_argument("--output_dir", type=Path, default=str(RESULTS / "part2"), help="folder for gate.png and .pdf")
     config = parser.parse_args(argv)
     if abs(config.s) > 2 * config.tau:
-        parser.error(f"--s {config.s:g} is more than two periods of {config.tau:g}; s and s mod τ are the same gate")
+        parser.error(f"--s {config.s} is more than two periods of {config.tau}; s and s mod τ are the same gate")
     with parser.printing():
         figures = {kind: figure(config.tau, config.s, config.r_on) for kind in ("png", "pdf")}
         config.output_dir.mkdir(parents=True, exist_ok=True)

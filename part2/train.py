@@ -245,7 +245,7 @@ def main(argv=None):
     stop = StopFlag()
     try:
         if config.log_tau[0] > config.log_tau[1]:
-            raise ValueError(f"--log_tau {config.log_tau[0]:g} {config.log_tau[1]:g}: the first is the larger one")
+            raise ValueError(f"--log_tau {config.log_tau[0]} {config.log_tau[1]}: the first is the larger one")
         if config.task == "palindromes" and config.input_length < 3:
             raise ValueError(f"--input_length {config.input_length}: no palindrome so short can be held out; 3 can")
         device = working_device(config.device, partial(small_step, config))

@@ -32,10 +32,11 @@ from common import timing
 from common.arguments import Parser, whole_number
 from common.device import choose_device
 from common.training import check_finite
-from part3.dataset import RandomSentences, TextDataset, read_text
+from part3.dataset import RandomSentences, TextDataset
 from part3.model import TextGenerationModel
 from part3.optimizer import build_optimizer
 from part3.sampling import Writer, write
+from part3.text import read_text
 from part3.train import settings, update
 from part3.trained import build_model
 

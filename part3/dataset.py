@@ -2,11 +2,13 @@
 
 import hashlib
 import sys
-from pathlib import Path
+import unicodedata
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
+
+from part3.text import read_text
 
 MOST_USED = 2**16  # batches that older checkpoints could draw at once
 
@@ -28,9 +30,8 @@ class TextDataset(Dataset):
     or int32, as the vocabulary needs), and `digest` (SHA-256 of the text), by which a resumed run knows its book
     wherever the file has gone. A text of N characters takes about 6 N bytes while it is read, and N, 2 N or 4 N after.
 
-    Raises ValueError, in one line, for what is no regular file, for bytes that do not decode (with the offset of the
-    first), for an unknown encoding, and for a text too short: the training part needs T + 1 characters, the held-out
-    part 2. Raises OSError for a file that cannot be read.
+    Raises ValueError, in one line, as `read_text` does, and for a text too short: the training part needs T + 1
+    characters, the held-out part 2. Raises OSError for a file that cannot be read.
     """
 
     def __init__(self, filename, seq_length, encoding="utf-8", val_fraction=0.1):
@@ -152,37 +153,11 @@ def split(text, val_fraction):
     return text[:cut], text[cut:]
 
 
-def read_text(filename, encoding="utf-8"):
-    """The text of a file: no byte-order mark, every line end a newline. Raises as TextDataset says."""
-    path = Path(filename)
-    if path.exists() and not path.is_file():
-        raise ValueError(f"{filename} is not a regular file")
-    raw = path.read_bytes()
-    try:
-        text = raw.decode("utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding)
-    except UnicodeDecodeError as error:
-        byte = f"the byte 0x{raw[error.start]:02x} at offset {error.start} is not {encoding}"
-        raise ValueError(f"{filename}: {byte}; try another --encoding, such as latin-1 or utf-16") from error
-    except LookupError as error:
-        raise ValueError(f"--encoding {encoding!r} is not known to Python; try utf-8 or latin-1") from error
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def read_input(filename, encoding="utf-8"):
-    """As `read_text`, but "-" is standard input."""
-    if filename != "-":
-        return read_text(filename, encoding)
-    try:
-        with open(0, encoding=encoding, closefd=False) as file:
-            return file.read().removeprefix("\ufeff")
-    except (UnicodeDecodeError, LookupError) as error:
-        raise ValueError(f"standard input: {error}; try another --encoding") from error
-
-
 def encode(text, characters, unknown="refuse"):
     """Ids (N,) int64 of a text's characters in a sorted vocabulary, a str.
 
-    A character that is not in it raises a ValueError that names it; with `unknown` "skip" it is left out.
+    A character that is not in it raises a ValueError that names it, and says if the vocabulary has it in another
+    Unicode normalisation; with `unknown` "skip" it is left out.
     """
     vocabulary, points = code_points(characters), code_points(text)
     ids = np.searchsorted(vocabulary, points).clip(max=len(vocabulary) - 1)
@@ -190,8 +165,22 @@ def encode(text, characters, unknown="refuse"):
     if unknown == "refuse" and not known.all():
         place = int(known.argmin())
         what = f"the character {text[place]!r} (place {place}) does not occur in the training text"
-        raise ValueError(f"{what}; --unknown skip leaves such characters out")
+        raise ValueError(f"{what}{_other_form(text, place, characters)}; --unknown skip leaves such characters out")
     return torch.from_numpy(ids[known])
+
+
+def _other_form(text, place, characters):
+    """What to say if the vocabulary has the character at this place, with its marks, in NFC or NFD; else ""."""
+    begin, end = place, place + 1
+    while begin and unicodedata.combining(text[begin]):
+        begin -= 1
+    while end < len(text) and unicodedata.combining(text[end]):
+        end += 1
+    for form in ("NFC", "NFD"):
+        other = unicodedata.normalize(form, text[begin:end])
+        if other != text[begin:end] and {*other} <= {*characters}:
+            return f": it has {other!r} as {len(other)} ({form}), here it is {end - begin}"
+    return ""
 
 
 def code_points(text):

@@ -12,14 +12,15 @@ if not __package__:  # run as `python part3/generate.py`: import from the checko
 import numpy as np
 
 from common.arguments import Parser, number_between, whole_number
-from part3.dataset import encode, read_input
+from part3.dataset import encode
 from part3.sampling import Writer, write
+from part3.text import read_input
 from part3.trained import BOOK, Trained
 
 
 def read_prompts(config, characters):
     """Ids (N ≥ 1,) of each prompt. Raises ValueError for an empty one or an unknown character, OSError."""
-    texts = [read_input(config.prompt_file)] if config.prompt_file else config.prompt
+    texts = [read_input(config.prompt_file, config.encoding)] if config.prompt_file else config.prompt
     if texts is None:
         return [np.random.default_rng(config.seed).integers(len(characters), size=1)]
     prompts = [encode(text, characters, config.unknown).numpy() for text in texts]
@@ -47,8 +48,10 @@ def main(argv=None):
     parser = Parser(__doc__.split("\n")[0])
     parser.add_argument("--checkpoint", default=BOOK, help="best.pt or checkpoint.pt of a run, or the run's folder")
     prompt = parser.add_mutually_exclusive_group()
-    prompt.add_argument("--prompt", nargs="+", help="how texts begin, one or more; None: a random character")
+    begin = "how texts begin, one or more, one with - at its front as --prompt=-x; None: a random character"
+    prompt.add_argument("--prompt", nargs="+", help=begin)
     prompt.add_argument("--prompt_file", help="a file with the beginning, - for standard input")
+    parser.add_argument("--encoding", default="utf-8", help="encoding of --prompt_file")
     parser.add_argument("--unknown", choices=("refuse", "skip"), default="refuse", help="what unknown characters cause")
     parser.add_argument("--length", type=whole_number(1, 10**9), default=500, help="characters to write")
     temperature, words = number_between(0, 1e9, include_low=True), "0: greedy, 1: the model's own distribution"

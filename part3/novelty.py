@@ -11,7 +11,7 @@ if not __package__:  # run as `python part3/novelty.py`: import from the checkou
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from common.arguments import Parser
-from part3.dataset import read_input, read_text
+from part3.text import read_input, read_text
 
 NGRAM = 20  # characters
 

@@ -248,6 +248,6 @@ def _meeting_point(size):
         raise ValueError(f"{size} ranks have no address to meet at: MASTER_ADDR and MASTER_PORT are not both set")
     nodes, job, step = (os.environ[f"SLURM_{name}"] for name in ("STEP_NODELIST", "JOB_ID", "STEP_ID"))
     command = ["scontrol", "show", "hostnames", nodes]  # n[1-2] becomes n1 and n2
-    first = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0]
+    first = subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout.split()[0]
     # Below the ports that systems assign by themselves (from 32768); jobs that share a node differ.
     return {"MASTER_ADDR": first, "MASTER_PORT": str(20_000 + (7 * int(job) + int(step)) % 12_000)}

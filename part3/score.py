@@ -4,6 +4,7 @@ python part3/score.py --txt_file assets/book.txt --val_fraction 0.1 --html page.
 """
 
 import math
+import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -16,9 +17,10 @@ import torch
 from common.arguments import Parser, new_file, number_between, whole_number
 from common.device import limit_threads, working_device
 from common.files import write_atomically
-from part3.dataset import encode, read_input, split
+from part3.dataset import encode, split
 from part3.evaluation import parts_of, predictions
 from part3.page import surprise_page
+from part3.text import read_input
 from part3.trained import BOOK, Trained, small_step
 
 SHOWN = 20_000  # characters, from the first on, that a page shows
@@ -56,8 +58,7 @@ def print_score(config):
     """Print how well the model predicts the text, and write the page if asked for. Raises ValueError, OSError."""
     text = read_input(config.txt_file, config.encoding)
     trained = Trained(config.checkpoint)
-    read = {Path(config.txt_file).resolve(), trained.path.resolve()}
-    if config.html and Path(config.html).resolve() in read:
+    if config.html and os.path.realpath(config.html) in map(os.path.realpath, (config.txt_file, trained.path)):
         raise ValueError(f"--html {config.html} would overwrite what is read")
     model = trained.model().to(working_device(config.device, partial(small_step, trained.settings)))
     title = "standard input" if config.txt_file == "-" else Path(config.txt_file).name

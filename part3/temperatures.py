@@ -20,9 +20,9 @@ import numpy as np
 from common.arguments import Parser, number_between, whole_number
 from common.figures import save_table, with_progress
 from common.files import try_output
-from part3.dataset import read_text
 from part3.novelty import NGRAM, ngrams, share_found
 from part3.sampling import Writer, write
+from part3.text import read_text
 from part3.trained import BOOK, Trained
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -8,7 +8,6 @@ numbers, are those of one process. On a SLURM cluster: part3/train.sbatch.
 
 import math
 import os
-import shlex
 import signal
 import sys
 from contextlib import suppress
@@ -18,18 +17,17 @@ from pathlib import Path
 
 if not __package__:  # run as `python part3/train.py`: import from the checkout, not from part3/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
-os.environ.setdefault(
-    "TORCH_CPP_LOG_LEVEL", "ERROR"
-)  # or pages of C++ surround the line that says which rank has ended
+os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # C++ would write pages around the line of a rank that ends
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from common.arguments import Parser, number_between, positive_number, whole_number
+from common.arguments import Parser, flag_words, number_between, positive_number, whole_number
 from common.checkpoint import restore
 from common.device import choose_device, keep_freed_memory, limit_threads, told, warn_of_memory, working_device
+from common.printing import command_line
 from common.progress import Progress
 from common.run_folder import RunFolder
 from common.training import Clock, DivergedError, StopFlag, Stopped, TorchRandom, check_finite, run_to_the_end
@@ -293,8 +291,9 @@ def prepare(config, ranks, device):
     Raises ValueError, OSError or RuntimeError, on rank 0 for all, before anything of the run is written.
     """
     dataset, sampler, model = ranks.together(partial(load, config, ranks, device))
-    settings = {name: value for name, value in settings_of(config).items() if name != "txt_file"}  # nodes have copies
-    ranks.same(text=dataset.digest, vocabulary=dataset.characters, **settings)
+    facts = {"text": dataset.digest, "vocabulary": dataset.characters, **settings_of(config)}
+    del facts["txt_file"]  # nodes have copies
+    ranks.same(**facts)
     return dataset, sampler, model, *ranks.together(partial(begin, config, dataset, sampler, model, ranks))
 
 
@@ -347,7 +346,7 @@ def main(argv=None):
     print(f"{bits}, best at step {result['best_step']} of {result['steps']}, {seconds}, {run.path}")
     if (setting, config.schedule) != ("train_steps", "cosine"):
         print(f"train longer with: {resume(**{setting: 2 * getattr(config, setting)})}")
-    print(f"write with: {shlex.join(['python', 'part3/generate.py', '--checkpoint', str(run.path)])}")
+    print(f"write with: {command_line(['python', 'part3/generate.py', *flag_words('checkpoint', run.path)])}")
 
 
 if __name__ == "__main__":

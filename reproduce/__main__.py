@@ -10,7 +10,6 @@ steps, reproduce/claims.yaml that of the numbers that are compared.
 """
 
 import os
-import shlex
 import signal
 import sys
 from pathlib import Path
@@ -31,6 +30,7 @@ except ModuleNotFoundError as error:
 from common.arguments import Parser, whole_number
 from common.device import cores
 from common.files import write_atomically
+from common.printing import command_line
 from common.run_folder import lock_folder
 from reproduce.steps import PARTS, ROOT, steps
 
@@ -88,7 +88,7 @@ def list_steps(folder, table, to_do, reasons):
     """Print what each step makes, how, in how many minutes, and where it stands."""
     for step in table:
         state = "cannot be made" if step.name in reasons else "missing" if step in to_do else "done"
-        words = shlex.join(word.replace("{out}", os.path.relpath(folder, ROOT)) for word in step.command)
+        words = command_line(word.replace("{out}", os.path.relpath(folder, ROOT)) for word in step.command)
         prints = f" > {os.path.relpath(folder / step.prints, ROOT)}" if step.prints else ""
         print(f"{step.name}  {state}, {step.seconds / 60:.1f} min")
         print(f"    {', '.join(step.outputs)}")
@@ -114,7 +114,7 @@ def main(argv=None, table=steps):
     scale = "full" if config.full else "quick"
     if not (config.list or hasattr(os, "killpg")):
         parser.error("this needs Linux or macOS; Windows can --list, and fill the texts")
-    folder = Path(config.output_dir or ROOT / "reproduced" / scale).resolve()
+    folder = Path(os.path.realpath(config.output_dir or ROOT / "reproduced" / scale))  # resolve raises for a loop
     if folder.is_relative_to(ROOT / "results"):
         parser.error(f"--output_dir {config.output_dir}: results/ holds the committed ones, name another folder")
     table = chosen(table(scale), config.only)
@@ -125,7 +125,7 @@ def main(argv=None, table=steps):
             folder.mkdir(parents=True, exist_ok=True)
             lock = lock_folder(folder)
         to_do = unfinished(folder, possible)
-    except (OSError, ValueError, DatabaseException) as error:
+    except (OSError, ValueError, RecursionError, DatabaseException) as error:
         parser.error(error)
     if config.list:
         with parser.printing():

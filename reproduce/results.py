@@ -67,7 +67,7 @@ class Results:
 
     def benchmark(self, part):
         """What the part's benchmark measured, a dict."""
-        return json.loads((self.folder / part / "benchmark.json").read_text())
+        return json.loads((self.folder / part / "benchmark.json").read_text(encoding="utf-8"))
 
     def lines(self, path, first, last):
         """Lines `first` to `last` of a text."""

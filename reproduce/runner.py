@@ -156,14 +156,14 @@ def run(folder, root, step, lock):
             path.parent.mkdir(parents=True, exist_ok=True)
         with (
             open(log, "w", encoding="utf-8") as log_file,
-            nullcontext(log_file) if not step.prints else open(folder / step.prints, "w") as printed,
+            nullcontext(log_file) if not step.prints else open(folder / step.prints, "wb") as printed,
         ):
             log_file.write(first_line)
             log_file.flush()
             process = subprocess.Popen(
                 [sys.executable, "-c", LEASH, *words],
                 cwd=root,
-                env={**os.environ, "OMP_NUM_THREADS": "1"},
+                env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"},  # as their logs are read
                 stdin=subprocess.PIPE,
                 stdout=printed,
                 stderr=log_file,

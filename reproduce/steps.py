@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from common.arguments import with_flags
 from reproduce.runner import Step
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,7 +47,8 @@ class Table:
         flags, seconds = flags_and_seconds
         outputs = [f"{name.split('/')[0]}/{output}" for output in [*outputs, *([prints] if prints else [])]]
         prints = outputs[-1] if prints else None
-        self.made.append(Step(name, shlex.split(f"{command} {flags}"), outputs, seconds=seconds, prints=prints, **more))
+        words = with_flags(shlex.split(command), shlex.split(flags))
+        self.made.append(Step(name, words, outputs, seconds=seconds, prints=prints, **more))
 
     def add_training(self, part, name, script, flags, result, *scales, **more):
         """A step that trains into a folder of its own and resumes there."""
@@ -95,7 +97,8 @@ def add_sweeps(table):
 
 
 def add_runs(table):
-    runs = re.findall(r"^--output_dir \S+/(\S+)_seed(\d+) (.*)$", (ROOT / "part2/runs.txt").read_text(), re.MULTILINE)
+    lines = (ROOT / "part2/runs.txt").read_text(encoding="utf-8")
+    runs = re.findall(r"^--output_dir \S+/(\S+)_seed(\d+) (.*)$", lines, re.MULTILINE)
     for name, seed, flags in runs:
         (more, seeds, quick_seconds), seconds = TABLE["runs"].get(name, TABLE["runs"]["others"])
         scales = (more, quick_seconds) if int(seed) < seeds else None, ("", seconds)

@@ -87,7 +87,8 @@ def make_pdf(markdown, pdf):
         cwd=Path(markdown).resolve().parent,
         env={**os.environ, "SOURCE_DATE_EPOCH": "0", "FORCE_SOURCE_DATE": "1"},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
     )
     if done.returncode != 0:
         reason = [line for line in done.stderr.splitlines() if line.startswith("!")] or done.stderr.splitlines()[-1:]

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 
-from part3.dataset import read_text
+from part3.text import read_text
 from tests.scripts import ROOT
 
 TEXT = read_text(ROOT / "assets/book.txt")

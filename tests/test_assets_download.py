@@ -44,6 +44,7 @@ ANSWERS = {  # of the server, by the first folder of the path; to any other it s
     "cut": (200, SIZE, HALF),
     "cut in a chunk": (200, {"Transfer-Encoding": "chunked"}, b"%x\r\n%s\r\n" % (len(HALF), HALF)),
     "hanging": (200, SIZE, HALF),
+    "dripping": (200, SIZE, b""),
 }
 REQUESTS = collections.Counter()
 CLOSING = threading.Event()
@@ -65,8 +66,13 @@ class Server(http.server.BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(body)
             self.wfile.flush()
+        if kind == "painted":
+            self.wfile.write(b"HTTP/1.1 404 \x1b[2Jred\x9b\r\nContent-Length: 0\r\n\r\n")
         if kind in ("silent", "hanging"):
             CLOSING.wait(10)
+        while kind in ("dripping", "dripping headers") and not CLOSING.wait(0.05):
+            self.wfile.write(b"H")
+            self.wfile.flush()
 
     def log_message(self, *_):
         pass
@@ -144,6 +150,19 @@ def test_what_fails_leaves_nothing_and_only_a_cut_connection_is_tried_again(serv
     patience = ["--timeout", 0.2] * (kind in ("silent", "hanging"))
     err = refused(tmp_path, *flags(f"{server}/{kind}", tmp_path), *patience)
     assert named in err and "/cache/epub/1/pg1.txt" in err and tries in (REQUESTS[kind], None)
+
+
+@pytest.mark.parametrize("kind", ["dripping", "dripping headers"])
+def test_a_server_that_drips_is_left_after_the_time_in_all(server, tmp_path, kind):
+    """A byte comes every 0.05 seconds: never silent for the half second of --timeout."""
+    began = time.monotonic()
+    err = refused(tmp_path, *flags(f"{server}/{kind}", tmp_path), "--timeout", 0.5, "--total_timeout", 1, timeout=60)
+    assert "did not come whole within 1 seconds" in err and time.monotonic() - began < 20
+
+
+def test_what_a_server_says_is_shown_escaped(server, tmp_path):
+    err = refused(tmp_path, *flags(f"{server}/painted", tmp_path))
+    assert r"404 \x1b[2Jred\x9b;" in err
 
 
 def test_no_network_is_one_line(tmp_path):
@@ -233,6 +252,6 @@ def test_the_list_names_every_text(capsys):
 
 
 def test_tiny_shakespeare_comes_as_it_is(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(download, "fetch", {download.SHAKESPEARE: WHOLE}.get)
+    monkeypatch.setattr(download, "fetch", lambda url, *_: {download.SHAKESPEARE: WHOLE}[url])
     assert call(download.main, "tinyshakespeare", "--output", tmp_path / "tiny.txt", capsys=capsys)[0] == 0
     assert (tmp_path / "tiny.txt").read_bytes() == WHOLE

@@ -258,7 +258,7 @@ RAISE, KILL = "raise KeyError('the reason')", "os.kill(os.getpid(), signal.SIGKI
     [
         (["--txt_file", "no_such_book.txt"], "", [], 2, "No such file or directory: 'no_such_book.txt'"),
         (["--batch_size", 7], "", ["--nodes=2"], 2, "--batch_size 7 cannot be divided among 2 ranks"),
-        (["--learning_rate", 1e37], "", ["--nodes=2"], 3, "diverged, the last good checkpoint"),
+        (["--learning_rate", 9e29], "", ["--nodes=2"], 3, "diverged, the last good checkpoint"),
         ([], BREAK.format(rank=0, what=RAISE), [], 1, "KeyError: 'the reason'"),
         ([], BREAK.format(rank=1, what=RAISE), ["--nodes=2"], 1, "KeyError: 'the reason'"),
         ([], BREAK.format(rank=0, what=KILL), ["--nodes=2"], None, ""),

@@ -15,6 +15,7 @@ try:
 except ImportError:  # not on Windows
     resource = None
 
+from common.arguments import with_flags
 from common.device import choose_device
 from common.files import write_records
 from part1 import plot_accuracy, sweep
@@ -34,7 +35,7 @@ def points_in(folder):
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sweep")
-    status, out, err = run(SCRIPT, *GRID, *TINY, "--output_dir", folder, "--workers", 2)
+    status, out, err = run(SCRIPT, *GRID[:-1], 2, *TINY, "--output_dir", folder)
     assert status == 0, err
     assert "8 points" in out and "8 of them new" in out
     return folder
@@ -91,13 +92,13 @@ def test_shards_part_the_grid_and_dry_run_lists_it(tmp_path):
 
 
 def test_other_settings_in_the_same_folder_are_refused(unbroken):
-    status, _, err = run(SCRIPT, *GRID, *TINY, "--num_hidden", "9", "--output_dir", unbroken)
+    status, _, err = run(SCRIPT, *GRID, *TINY[2:], "--num_hidden", "9", "--output_dir", unbroken)
     assert status == 2 and "num_hidden 8, not 9" in err and err.count("\n") == 1
 
 
 @pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
 def test_stopped_and_started_again_gives_the_same_table(unbroken, tmp_path, number, status):
-    process = start(SCRIPT, *GRID, *TINY, "--output_dir", tmp_path, "--workers", 2, start_new_session=True)
+    process = start(SCRIPT, *GRID[:-1], 2, *TINY, "--output_dir", tmp_path, start_new_session=True)
     end = time.monotonic() + 120
     while not any(tmp_path.iterdir()) and time.monotonic() < end:
         time.sleep(0.01)
@@ -112,7 +113,7 @@ def test_stopped_and_started_again_gives_the_same_table(unbroken, tmp_path, numb
 
 
 def test_a_point_that_diverges_is_finished_without_an_accuracy(tmp_path):
-    status, _, err = run(SCRIPT, "--model_type", "RNN", "--learning_rate", "1e38", *TINY, "--output_dir", tmp_path)
+    status, _, err = run(SCRIPT, "--model_type", "RNN", "--learning_rate", "9e29", *TINY, "--output_dir", tmp_path)
     assert status == 0, err
     (point,) = points_in(tmp_path).values()
     assert "accuracy" not in point and "step 1: " in point["diverged"]
@@ -127,16 +128,21 @@ def test_a_point_that_diverges_is_finished_without_an_accuracy(tmp_path):
         (["--input_length", "4", "0"], "'0' is not a whole number"),
         (["--seed", "1.5"], "'1.5' is not a whole number"),
         (["--model_type", "RNN", "LSTM", "--init", "chrono"], "makes no sense for the RNN"),
-        (["--learning_rate", "nan"], "'nan' is not a finite number"),
+        (["--learning_rate", "nan"], "'nan' is not a number above 0"),
         (["--device", "cuda:99"], "cuda:99"),
         (["--resume"], "--resume"),
         (["--curriculum", "--batch_size", "1"], "--batch_size 1"),
         (["--no_such_flag"], "--no_such_flag"),
+        (["--in", "5"], "--in 5"),
+        (["--seed", "1", "--seed", "2"], "--seed is given twice: '1' and '2'"),
+        (["--max_norm", "1", "--max_norm=2"], "--max_norm is given twice: '1' and '2'"),
+        (["--output_dir="], "--output_dir '' is no value"),
         (["--output_dir", "/proc/here"], "/proc/here"),
     ],
 )
 def test_bad_input_is_one_line(tmp_path, capsys, flags, named):
-    status, out, err = call(sweep.main, "--output_dir", tmp_path / "sweep", *flags, capsys=capsys)
+    flags = with_flags(["--output_dir", str(tmp_path / "sweep")], flags)
+    status, out, err = call(sweep.main, *flags, capsys=capsys)
     assert (status, out, err.count("\n")) == (2, "", 1) and named in err
     assert not (tmp_path / "sweep").exists()
 
@@ -144,6 +150,12 @@ def test_bad_input_is_one_line(tmp_path, capsys, flags, named):
 def test_no_point_is_trained_twice():
     words = ["--seed", "0", "0", "--learning_rate", "0.001", "1e-3", "--model_type", "RNN"]
     assert len(sweep.grid_points(*sweep.build_parser().parse_known_args(words))) == 1
+
+
+def test_rates_that_differ_in_the_ninth_digit_are_two_points():
+    words = ["--learning_rate", "0.001", "0.00100000001", "1", "--model_type", "RNN"]
+    points = sweep.grid_points(*sweep.build_parser().parse_known_args(words))
+    assert [sweep.name_of(vars(point)).split("_")[4] for point in points] == ["lr0.001", "lr0.00100000001", "lr1"]
 
 
 @pytest.mark.skipif(resource is None, reason="no limits of processes here")

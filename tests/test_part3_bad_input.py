@@ -4,6 +4,7 @@ import importlib
 
 import pytest
 
+from common.arguments import with_flags
 from part3 import train
 from part3.trained import BOOK
 from tests.scripts import call
@@ -15,7 +16,7 @@ BAD = {
     "benchmark_ranks": ["--ranks 1", "--batch_size 7", "--json /no/such/x.json"],
     "generate": [
         *("--temperature -1", "--temperature nan", "--top_p 0", "--top_p 1.1", "--length 0"),
-        *("--checkpoint /no/such.pt", "--prompt_file NUL --unknown skip: prompt is empty"),
+        *("--checkpoint /no/such.pt", "--prompt_file SNOW --unknown skip: prompt is empty"),
     ],
     "novelty": ["--txt_file TEXT /no/such", f"{NO_FILE} TEXT: /no/such", "--txt_file TEXT UMLAUT --encoding ascii"],
     "score": [
@@ -37,13 +38,13 @@ DEFAULTS = {"score": "--txt_file TEXT --checkpoint MODEL", "train": "--txt_file 
 def test_bad_input_is_one_line(tmp_path, capsys, monkeypatch, script, flags):
     for name in ("keep_freed_memory", "limit_threads"):
         monkeypatch.setattr(train, name, lambda: pytest.fail("a refused run changes nothing in its process"))
-    files = {"TEXT": b"a text " * 100, "ONE": b"\xef\xbb\xbfa", "NUL": b"\0", "UMLAUT": "ü".encode()}
+    files = {"TEXT": b"a text " * 100, "ONE": b"\xef\xbb\xbfa", "SNOW": "☃".encode(), "UMLAUT": "ü".encode()}
     files |= {"MODEL": BOOK.read_bytes(), "CUT": BOOK.read_bytes()[:-500]}
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
     flags, _, named = flags.partition(": ")
     monkeypatch.chdir(tmp_path)
-    words = [*DEFAULTS.get(script, "").split(), *flags.split()]
+    words = with_flags(DEFAULTS.get(script, "").split(), flags.split())
     status, out, err = call(importlib.import_module(f"part3.{script}").main, *words, capsys=capsys)
     assert (status, out, err.count("\n")) == (2, "", 1) and (named or words[-1]) in err
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == files

@@ -61,3 +61,25 @@ def test_a_terminal_that_cannot_show_a_character_gets_its_number(folder):
     flags = ["--checkpoint", folder, "--prompt", "é", "--length", 1, "--temperature", 0]
     status, out, err = run("part3/generate.py", *flags, env={**os.environ, "PYTHONIOENCODING": "ascii"}, fresh=True)
     assert (status, err) == (0, "") and out.startswith(r"\xe9")
+
+
+def test_prompts_with_a_dash_a_mark_an_encoding_or_another_normalisation(written, tmp_path):
+    assert written("--prompt=-1e5", "--unknown", "skip", "--length", 2)[1].startswith("e")
+    assert "'-' (place 0)" in written("--prompt", "-1.5")[2]
+    for raw, encoding in (("té".encode("cp1252"), "cp1252"), ("\ufeffté".encode("utf-16-le"), "utf-16-le")):
+        (tmp_path / "p.txt").write_bytes(raw)
+        flags = ["--prompt_file", tmp_path / "p.txt", "--length", 2]
+        status, out, err = written(*flags, "--encoding", encoding)
+        assert (status, err) == (0, "") and out.startswith("té") and len(out) == 2 + 2 + 1
+        status, _, err = written(*flags)
+        assert status == 2 and f"--encoding {encoding if raw[0] == 116 else 'utf-16'}" in err
+    status, _, err = written("--prompt", "te\u0301")
+    assert status == 2 and "it has 'é' as 1 (NFC), here it is 2" in err and err.count("\n") == 1
+
+
+def test_a_mark_on_standard_input_is_no_text(folder):
+    process = start(
+        "part3/generate.py", "--checkpoint", folder, "--prompt_file", "-", "--length", 1, stdin=subprocess.PIPE
+    )
+    out, err = process.communicate("\ufeffthe", timeout=60)
+    assert process.returncode == 0 and out.startswith("the") and err == ""

@@ -20,6 +20,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from common.arguments import with_flags
 from part3 import page, score
 from part3.dataset import TextDataset, encode
 from part3.evaluation import predictions
@@ -68,7 +69,8 @@ def printed(out):
 @pytest.fixture
 def scored(checkpoint, text, capsys):
     """A function that runs the script in this process, on TEXT unless its flags name another: exit status, outputs."""
-    return lambda *flags: call(score.main, "--txt_file", text, "--checkpoint", checkpoint, *flags, capsys=capsys)
+    default = ["--txt_file", str(text), "--checkpoint", str(checkpoint)]
+    return lambda *flags: call(score.main, *with_flags(default, [*map(str, flags)]), capsys=capsys)
 
 
 @pytest.mark.parametrize("block_size", [None, 1, 64, 699, 10**6])
@@ -122,8 +124,8 @@ def test_unknown_characters_are_named_or_skipped(checkpoint, text, scored):
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_standard_input_is_read_as_a_file_is(checkpoint, text, scored, monkeypatch, encoding):
     text.write_bytes("a\r\nb\0c\rd".encode(encoding))
-    opened = Mock(side_effect=lambda descriptor, encoding, closefd: open(text, encoding=encoding))
-    monkeypatch.setattr("part3.dataset.open", opened, raising=False)
+    opened = Mock(side_effect=lambda descriptor, mode, closefd: open(text, mode))
+    monkeypatch.setattr("part3.text.open", opened, raising=False)
     status, out, err = scored("--txt_file", "-", "--encoding", encoding.removesuffix("-sig"))
     assert status == 0 and out.startswith("standard input: 7 characters"), err
     assert is_score_of(out, checkpoint, "a\nb\0c\nd")
@@ -134,7 +136,8 @@ def test_standard_input_is_read_as_a_file_is(checkpoint, text, scored, monkeypat
 def test_it_ends_quietly_on_ctrl_c_and_when_nobody_reads(checkpoint, text, scored, monkeypatch):
     process = start("part3/score.py", "--txt_file", text, "--checkpoint", checkpoint, fresh=True)
     process.stdout.close()
-    assert (process.wait(timeout=60), process.stderr.read()) == (0, "")
+    assert process.wait(timeout=60) == 0
+    assert re.fullmatch("warning: .*text.txt: U.* control characters\n", process.stderr.read())
     monkeypatch.setattr(score, "read_input", Mock(side_effect=KeyboardInterrupt))
     assert scored() == (130, "", "")
 

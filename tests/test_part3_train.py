@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import subprocess
 import sys
 
 import pytest
@@ -15,7 +17,7 @@ from part3.evaluation import evaluate, held_out_loss
 from part3.trained import BOOK as BOOK_MODEL
 from part3.trained import Trained
 from tests.fast.test_common import ASCII_LOCALE
-from tests.scripts import ROOT, run
+from tests.scripts import ROOT, run, start
 
 BOOK = "the cat sat on the mat and the rat sat on the hat. " * 40
 SMALL = [
@@ -69,6 +71,22 @@ def test_samples_are_greedy_and_five_end_in_the_table(finished):
     flags = ["--checkpoint", folder, "--prompt", "the cat ", "--length", 60, "--temperature", 0]
     status, out, err = run("part3/generate.py", *flags)
     assert status == 0 and len(out) == 8 + 60 + 1 and out.startswith("the cat sat on the "), err
+
+
+@pytest.mark.parametrize("locale", [ASCII_LOCALE, {**os.environ, "PYTHONIOENCODING": "latin-1"}])
+def test_a_run_with_names_that_the_locale_cannot_read_ends_well_and_its_last_line_can_be_pasted(tmp_path, locale):
+    (tmp_path / "книга.txt").write_text("Märchen → Bär, " * 30, encoding="utf-8")
+    flags = ["--txt_file", "книга.txt", "--lstm_num_hidden", 4, "--seq_length", 5, "--output_dir", "вы ход", "--resume"]
+    for steps in (10, 20):
+        process = start(
+            "part3/train.py", *flags, "--train_steps", steps, env=locale, fresh=True, cwd=tmp_path, text=False
+        )
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0 and b"Traceback" not in err, err
+    write = out.decode(errors="surrogateescape").splitlines()[-1].removeprefix("write with: python part3/generate.py")
+    command = f"{sys.executable} {ROOT}/part3/generate.py {write} --length 3"
+    done = subprocess.run(["bash", "-c", os.fsencode(command)], cwd=tmp_path, env=locale, capture_output=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_run_on_any_book_can_be_resumed_whatever_the_locale_and_knows_its_book(tmp_path):

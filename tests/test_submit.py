@@ -51,6 +51,61 @@ def test_the_working_tree_as_it_is_without_runs_and_ignored_files(checkout):
         assert made.read("top/part1/lstm.py") == b"not committed"
 
 
+GIT = ["git", "-c", "user.name=a", "-c", "user.email=a", "-c", "core.excludesFile=/dev/null", "-C"]
+
+
+def git(folder, *words, status=0):
+    assert subprocess.run([*GIT, folder, *words], capture_output=True).returncode == status
+
+
+def merge_conflict(folder):
+    """Both sides have changed one file: the index has it three times."""
+    git(folder, "checkout", "-qb", "other", "-f")
+    for text in ("theirs", "ours"):
+        (folder / "part1/lstm.py").write_text(text)
+        git(folder, "commit", "-qam", text)
+        git(folder, "checkout", "-qB", text, "other" if text == "ours" else "HEAD")
+        if text == "theirs":
+            git(folder, "checkout", "-q", "other")
+            git(folder, "reset", "-q", "--hard", "HEAD~1")
+    git(folder, "merge", "-q", "theirs", status=1)
+
+
+STATES = {  # of git, in which a ZIP was empty, lacked a file or had one three times
+    "an index that is empty": lambda folder: git(folder, "rm", "-rq", "--cached", "."),
+    "a file taken out of the index": lambda folder: git(folder, "rm", "-q", "--cached", "part3/model.py"),
+    "an index that is damaged": lambda folder: (folder / ".git/index").write_bytes(b"x"),
+    "another repository in the environment": lambda folder: (
+        (folder.parent / ".git/info/exclude").write_text("part3"),
+        os.environ.update(GIT_DIR=str(folder.parent / ".git")),
+    ),
+    "a merge conflict": merge_conflict,
+    "an export inside another repository": lambda folder: shutil.rmtree(folder / ".git"),
+    "an export that is ignored there": lambda folder: (
+        shutil.rmtree(folder / ".git"),
+        (folder.parent / ".gitignore").write_text("checkout\n"),
+    ),
+    "git init": lambda folder: (shutil.rmtree(folder / ".git"), git(folder, "init", "-q")),
+}
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+@pytest.mark.parametrize("state", STATES)
+def test_every_file_is_there_once_whatever_git_thinks(tmp_path, state, monkeypatch):
+    monkeypatch.setenv("GIT_DIR", "")  # comes back as it was
+    monkeypatch.delenv("GIT_DIR")
+    folder = tmp_path / "checkout"
+    write(folder, *submit.NEEDED, "README.md")
+    shutil.copy(ROOT / ".gitignore", folder / ".gitignore")
+    for repository in (tmp_path, folder):
+        git(repository, "init", "-q")
+    git(folder, "add", ".")
+    git(folder, "commit", "-qm", "all")
+    STATES[state](folder)
+    paths = submit.submitted_files(folder)
+    assert [path for path in paths if path != ".gitignore"] == sorted([*submit.NEEDED, "README.md"])
+
+
 @pytest.mark.parametrize("path", ["results/report.pdf", "part3/train.py"])
 def test_without_the_report_or_a_part_nothing_is_made(checkout, path):
     (checkout / path).unlink()
