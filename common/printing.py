@@ -71,8 +71,8 @@ def print_safely():
 
     On standard output and error, a character that the encoding lacks is escaped, as in `\\u03c4`; where it is not
     UTF-8, the bytes of a file name that it cannot read come out as they are. On a terminal all is as `visible` shows
-    it. Once their reader has left, as `head` does, the rest is dropped; where a script is `only_printing`, the first such print
-    to standard output raises BrokenPipeError, to end it. Standard streams that are closed lead nowhere.
+    it. Once their reader has left, as `head` does, the rest is dropped; where a script is `only_printing`, the first
+    such print to standard output raises BrokenPipeError, to end it. Standard streams that are closed lead nowhere.
     """
     for name in ("stdin", "stdout", "stderr"):  # in this order each takes its own number, which a file would take else
         if getattr(sys, name) is None:
