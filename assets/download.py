@@ -20,8 +20,7 @@ if not __package__:  # run as `python assets/download.py`: import from the check
 
 from common.arguments import Parser, flag_words, number_between
 from common.files import write_atomically
-from common.printing import command_line, visible
-from common.progress import Bar
+from common.printing import Bar, command_line, visible
 
 ASSETS = Path(__file__).resolve().parent
 BOOKS = {

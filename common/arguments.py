@@ -9,19 +9,22 @@ from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
 
+from common import printing
 from common.files import WriteError, try_output
-from common.printing import command_line, print_safely
 
 
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser that shows defaults and fails in one line.
 
     Its exit status is then 2, but 1 for a WriteError: a full disk, or a folder that is gone, is not bad input.
-    It takes no abbreviations, no flag twice and no empty value. Once it has parsed, the script prints safely.
+    It takes no abbreviations, no flag twice and no empty value. Once it has parsed, the script prints safely. `script`
+    is the path of what `command` starts.
     """
 
-    def __init__(self, description):
+    def __init__(self, description, script=None):
+        self.script = script or sys.argv[0]
         super().__init__(
+            prog=os.path.basename(self.script),
             description=description,
             formatter_class=argparse.ArgumentDefaultsHelpFormatter,
             allow_abbrev=False,
@@ -29,7 +32,7 @@ class Parser(argparse.ArgumentParser):
         self._negative_number_matcher = re.compile(r"-\.?\d")  # -1e-5 is a value too
 
     def parse_known_args(self, args=None, namespace=None):  # parse_args calls it too
-        print_safely()
+        printing.print_safely()
         words = sys.argv[1:] if args is None else [*args]
         self._check_flags(words)
         try:
@@ -66,15 +69,18 @@ class Parser(argparse.ArgumentParser):
         ValueError and OSError are errors as above. Ctrl-C ends with status 130. If the reader of standard output has
         left, as `head` does, the rest is dropped.
         """
+        printing.only_printing = True
         try:
             yield
             sys.stdout.flush()
-        except BrokenPipeError:  # Python would complain of what is left when it flushes at its end
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except BrokenPipeError:
+            pass
         except KeyboardInterrupt:
             sys.exit(130)
         except (ValueError, OSError, RecursionError) as error:  # the last: of a path with a thousand folders to make
             self.error(error)
+        finally:
+            printing.only_printing = False
 
     def settings(self, **changes):
         """The default settings with these changes, a Namespace, for a caller that is no command line.
@@ -91,7 +97,8 @@ class Parser(argparse.ArgumentParser):
 
     def command(self, config, **changes):
         """The command line that gives the settings `config`, a Namespace, with `changes`: what is not default."""
-        words = ["python", sys.argv[0]]
+        started = os.path.realpath(sys.argv[0]) == os.path.realpath(self.script)  # not where a notebook calls main()
+        words = ["python", sys.argv[0] if started else os.path.relpath(self.script)]
         for name, value in {**vars(config), **changes}.items():
             if value is True:
                 words.append(f"--{name}")
@@ -99,7 +106,7 @@ class Parser(argparse.ArgumentParser):
                 words += [f"--{name}", *map(str, value)]
             elif value != self.get_default(name):
                 words += flag_words(name, value)
-        return command_line(words)
+        return printing.command_line(words)
 
 
 def flag_words(name, value):

@@ -3,19 +3,21 @@
 import csv
 import functools
 import io
+import json
 import statistics
 import sys
 from itertools import product
 from pathlib import Path
 
 import matplotlib
+import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from common.arguments import Parser, whole_number
 from common.device import prepare_process
-from common.files import read_records, table_text, try_output, write_atomically, write_table
-from common.progress import Progress
+from common.files import append_line, read_records, table_text, try_output, write_atomically, write_table
+from common.printing import Progress
 from common.training import DivergedError
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
@@ -135,7 +137,8 @@ def table_script(doc, measure, part, check=lambda config: None, **flags):
 
     Args:
         doc: the script's docstring.
-        measure: takes the settings, a Namespace; yields each table as (name, columns, rows), written to name.csv.
+        measure: takes the settings, a Namespace, and `points`, the Points that keep what takes minutes; yields each
+            table as (name, columns, rows), written to name.csv.
         part: folder below results/ into which the tables go unless --output_dir names another.
         check: takes the settings too; raises ValueError for those that contradict each other.
         flags: {flag: (lowest, highest, default, help)} of whole numbers; several if the default is a list.
@@ -148,13 +151,18 @@ def table_script(doc, measure, part, check=lambda config: None, **flags):
         parser.add_argument(f"--{flag}", type=whole_number(low, high), nargs=several, default=default, help=words)
     parser.add_argument("--output_dir", type=Path, default=str(RESULTS / part), help="folder for the tables")
     config = parser.parse_args()
+    settings = {"torch": torch.__version__, **{name: getattr(config, name) for name in flags}}
     try:
         check(config)
         try_output(config.output_dir / "table.csv")
         config.output_dir.mkdir(parents=True, exist_ok=True)
         prepare_process()
-        for name, columns, rows in measure(config):
+        points = Points(config.output_dir / f"{Path(parser.prog).stem}.unfinished.jsonl", settings)
+        for name, columns, rows in measure(config, points):
             save_table(config.output_dir / f"{name}.csv", columns, rows)
+        points.end()
+    except KeyboardInterrupt:
+        sys.exit(130)
     except (ValueError, OSError, RecursionError, DivergedError) as error:
         parser.error(error)
 
@@ -168,13 +176,49 @@ def save_table(path, columns, rows):
         sys.exit(f"{error}: the table is printed instead")
 
 
-def with_progress(*values):
-    """Every combination of the values, a tuple, one after the other, and how far it is on standard error."""
-    points = list(product(*values))
-    with Progress(len(points), unit="run") as progress:
-        for point in points:
-            yield point
-            progress.advance("done: " + ", ".join(map(str, point)))
+class Points:
+    """The finished points of a script, in a file of JSON lines beside its tables until they are written.
+
+    Args:
+        path: the file; what is there of the same settings counts, lines that were cut off do not.
+        settings: what a result depends on beside its point, a dict of plain values.
+
+    Raises OSError if the file cannot be read or written.
+    """
+
+    def __init__(self, path, settings):
+        self.path, self.settings, self._kept = path, settings, {}
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n") if path.is_file() else [""]
+        whole = []
+        for line in lines:
+            try:
+                function, settings, point, result = json.loads(line)
+            except (TypeError, ValueError):
+                continue
+            self._kept[json.dumps([function, settings, point])] = result
+            whole.append(line)
+        if lines != [*whole, ""]:
+            write_atomically(path, "".join(line + "\n" for line in whole))
+
+    def each(self, measure, *values):
+        """Yield (point, measure(*point)) for every combination of the values, a tuple, in order; shows how far it is.
+
+        What `measure`, a function with a name, returns is of plain values; a tuple in it becomes a list.
+        """
+        points = list(product(*values))
+        keys = [json.dumps([measure.__name__, self.settings, point]) for point in points]
+        with Progress(len(points), done=sum(key in self._kept for key in keys), unit="run") as progress:
+            for point, key in zip(points, keys, strict=True):
+                if key not in self._kept:
+                    result = json.dumps(measure(*point))
+                    append_line(self.path, f"{key[:-1]}, {result}]")
+                    self._kept[key] = json.loads(result)
+                    progress.advance("done: " + ", ".join(map(str, point)))
+                yield point, self._kept[key]
+
+    def end(self):
+        """The tables are written: remove the file."""
+        self.path.unlink(missing_ok=True)
 
 
 def read_grouped(path, *columns):

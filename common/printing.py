@@ -1,24 +1,100 @@
-"""What is printed: every character can be, none of them commands a terminal, and command lines can be pasted."""
+"""What is printed, and how far a run is: safe for every terminal, pipe and encoding; command lines can be pasted."""
 
 import codecs
+import io
 import os
 import shlex
 import sys
+import threading
+import time
 import unicodedata
 from functools import partial
 
+from tqdm import tqdm
+
+SECONDS_BETWEEN_LINES = 5
+
+
+class Bar(tqdm):
+    """A bar that belongs to one process, and whose seconds go on when somebody sets the clock back.
+
+    tqdm's own lock is for several, and of a worker that is killed it would leave a semaphore, of which Python warns
+    below the last line.
+    """
+
+    _time = property(lambda self: time.monotonic, lambda self, clock: None)  # tqdm would set it to time.time
+
+
+Bar.set_lock(threading.RLock())  # of this class alone: other users of tqdm keep theirs
+
+
+class Progress:
+    """Counts steps up to `total`; a `with` block ends the bar. With `show` False it says nothing."""
+
+    def __init__(self, total, done=0, unit="step", show=True):
+        bar = show and sys.stderr.isatty()
+        self.lines = show and not bar
+        self.bar = Bar(total=total, initial=done, unit=unit, dynamic_ncols=True, disable=not bar)
+        self.total, self.done, self.unit = total, done, unit
+        self.done_before, self.started = done, time.monotonic()
+        self.said, self.text = self.started, ""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.bar.close()
+
+    def note(self, text):
+        """Show this after the count from now on."""
+        self.text = text
+        self.bar.set_postfix_str(text, refresh=False)
+
+    def advance(self, note=None, by=1):
+        """So many steps are done; `note`, if given, is shown after the count from now on."""
+        self.done += by
+        if note is not None:
+            self.note(note)
+        self.bar.update(by)
+        if self.lines and time.monotonic() - self.said >= SECONDS_BETWEEN_LINES:
+            self.said = time.monotonic()
+            left = (self.said - self.started) / (self.done - self.done_before) * (self.total - self.done)
+            count = f"{self.unit} {self.done}/{self.total}, at most {tqdm.format_interval(left)} left"
+            print(f"{count}  {self.text}", file=sys.stderr, flush=True)
+
+
+only_printing = False  # whether the script has nothing to do that outlasts the reader of its standard output
+
 
 def print_safely():
-    """From here on, standard output and error show a character that they cannot write, instead of an error.
+    """From here on, nothing that is printed is an error: no character, no closed stream, no reader that has left.
 
-    One that the encoding lacks is escaped, as in `\\u03c4`; where it is not UTF-8, the bytes of a file name that it
-    cannot read come out as they are. On a terminal all is as `visible` shows it.
+    On standard output and error, a character that the encoding lacks is escaped, as in `\\u03c4`; where it is not
+    UTF-8, the bytes of a file name that it cannot read come out as they are. On a terminal all is as `visible` shows
+    it. Once their reader has left, as `head` does, the rest is dropped; where a script is `only_printing`, the first
+    such print to standard output raises BrokenPipeError, to end it. Standard streams that are closed lead nowhere.
     """
+    for name in ("stdin", "stdout", "stderr"):  # in this order each takes its own number, which a file would take else
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # not in a notebook, nor where the stream is closed
+        if isinstance(stream, io.TextIOWrapper) and "flush" not in vars(stream):  # not a notebook's, and once
             stream.reconfigure(errors="bytes or escape")
-            if stream.isatty() and "write" not in vars(stream):
+            if stream.isatty():
                 stream.write = partial(_write_visible, stream.write)
+            stream.write, stream.flush = (_forgiving(stream, call) for call in (stream.write, stream.flush))
+
+
+def _forgiving(stream, call):
+    def called(*text):
+        try:
+            return call(*text)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            if only_printing and stream is sys.stdout:
+                raise
+
+    return called
 
 
 def visible(text):

@@ -11,7 +11,7 @@ import torch
 from common.arguments import new_file, whole_number
 from common.device import choose_device, keep_freed_memory
 from common.files import write_atomically
-from common.progress import Progress
+from common.printing import Progress
 
 STATES = {"": False, ".kept": True}  # what follows a key: whether freed memory was kept for the next step
 

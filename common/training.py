@@ -1,10 +1,12 @@
 """What every training needs around its loop: when to stop, how long it took, random state, and how it ends."""
 
 import atexit
+import functools
 import math
 import os
 import signal
 import sys
+import threading
 import time
 from contextlib import contextmanager
 
@@ -18,21 +20,27 @@ EXIT_STATUS = {
     signal.SIGTERM: 143,  # 128 + 15, as the shell says it
     signal.SIGINT: 130,  # Ctrl-C
 }
+MAY_BE_DEAF = [signal.SIGINT]  # to stay ignored where it was as the script started, as a shell's & and nohup leave it
 if hasattr(signal, "SIGUSR1"):  # not on Windows
     EXIT_STATUS[signal.SIGUSR1] = 85  # saved, to be continued: the job script requeues on it
+    EXIT_STATUS[signal.SIGHUP] = 129  # the terminal was closed
+    MAY_BE_DEAF.append(signal.SIGHUP)
 
 
 class StopFlag:
-    """False until SIGTERM, SIGUSR1 or Ctrl-C arrives, then True; a second Ctrl-C ends the process at once.
+    """False until a signal of EXIT_STATUS arrives, then True; a second Ctrl-C ends the process at once.
 
-    `signal` is the one that arrived, or None.
+    `signal` is the one that arrived, or None. In a thread, where none can be heard, a line on stderr says so.
     """
 
     def __init__(self):
         self.signal = None
+        if threading.current_thread() is not threading.main_thread():
+            print("this is not the main thread: no signal will be heard, to save and stop", file=sys.stderr)
+            return
         for number in EXIT_STATUS:
-            signal.signal(number, self._set)
-        atexit.register(_ignore_on_the_way_out)
+            if number not in MAY_BE_DEAF or signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self._set)
 
     def _set(self, number, frame):
         if number == signal.SIGINT and self.signal == signal.SIGINT:
@@ -46,6 +54,29 @@ class StopFlag:
     def exit_status(self):
         """What a process that stopped for this signal exits with."""
         return EXIT_STATUS[self.signal]
+
+
+def hears_signals(main):
+    """Decorate a main() that makes a StopFlag: who calls it as a function finds the handlers of signals as before.
+
+    In a script, signals are ignored on its way out: Python gives its handlers up before it is gone, and one would then
+    change the exit status that tells the end.
+    """
+    if main.__module__ == "__main__":
+        atexit.register(lambda: [signal.signal(number, signal.SIG_IGN) for number in EXIT_STATUS])
+        return main
+
+    @functools.wraps(main)
+    def called(*args):
+        before = {number: signal.getsignal(number) for number in EXIT_STATUS}
+        try:
+            return main(*args)
+        finally:
+            for number, handler in before.items():
+                if signal.getsignal(number) is not handler:  # never so in a thread
+                    signal.signal(number, handler)
+
+    return called
 
 
 class Clock:
@@ -151,9 +182,3 @@ def run_to_the_end(train, run, stop, parser, config, memory_flags):
         line, status = str(error), 1
     print(f"{line}; resume with: {parser.command(config, output_dir=run.path, resume=True)}", file=sys.stderr)
     sys.exit(status)
-
-
-def _ignore_on_the_way_out():
-    """Python gives its handlers up before it is gone; a signal would then change the exit status that tells the end."""
-    for number in EXIT_STATUS:
-        signal.signal(number, signal.SIG_IGN)

@@ -28,9 +28,9 @@ import torch
 from common.arguments import Parser, whole_number
 from common.device import choose_device, cores, prepare_process, working_device
 from common.files import read_records, write_atomically, write_records
-from common.progress import Progress
+from common.printing import Progress
 from common.run_folder import lock_folder
-from common.training import DivergedError, StopFlag
+from common.training import DivergedError, StopFlag, hears_signals
 from part1 import train
 from part1.dataset import PalindromeDataset
 
@@ -215,6 +215,7 @@ def run_points(folder, points, device, workers, total, stop, times=()):
         executor.shutdown()
 
 
+@hears_signals
 def main(argv=None):
     parser = build_parser()
     sweep, flags = parser.parse_known_args(argv)

@@ -18,9 +18,9 @@ from torch import nn
 from common.arguments import Parser, positive_number, whole_number
 from common.checkpoint import restore
 from common.device import choose_device, prepare_process, told, warn_of_memory, working_device
-from common.progress import Progress
+from common.printing import Progress
 from common.run_folder import RunFolder
-from common.training import Clock, StopFlag, Stopped, check_finite, run_to_the_end
+from common.training import Clock, StopFlag, Stopped, check_finite, hears_signals, run_to_the_end
 from part1 import init
 from part1.curriculum import Curriculum
 from part1.dataset import PalindromeDataset, encode
@@ -44,7 +44,7 @@ AT_ONCE = 400_000  # digits that an evaluation reads between two looks at the st
 
 
 def build_parser():
-    parser = Parser(__doc__)
+    parser = Parser(__doc__, __file__)
     model = parser.add_argument_group("model")
     model.add_argument("--model_type", choices=MODELS, default="RNN", help="which cell")
     digits = "digits that are read, T - 1: the palindrome has one more, which is to be predicted"
@@ -248,6 +248,7 @@ def train(config, model, training_set, run=None, stop=False, show=True, device=N
     return None
 
 
+@hears_signals
 def main(argv=None):
     parser = build_parser()
     config = parser.parse_args(argv)

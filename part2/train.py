@@ -20,9 +20,9 @@ from common.arguments import Parser, number_between, whole_number
 from common.checkpoint import restore
 from common.device import choose_device, has_float64, prepare_process, told, warn_of_memory, working_device
 from common.files import write_table
-from common.progress import Progress
+from common.printing import Progress
 from common.run_folder import RunFolder
-from common.training import Clock, StopFlag, Stopped, check_finite, run_to_the_end
+from common.training import Clock, StopFlag, Stopped, check_finite, hears_signals, run_to_the_end
 from part1 import init
 from part1.train import COLUMNS, CONVERGED, COUNTS, MEMORY_FLAGS, OPTIMIZERS, add_training_flags, update
 from part2.dataset import RESOLUTION, AddingProblem, FrequencyDiscrimination, Palindromes
@@ -41,7 +41,7 @@ EVALUATION, FINAL_EVALUATION, AT_ONCE = 1_000, 10_000, 250  # held-out sequences
 
 
 def build_parser():
-    parser = Parser(__doc__.split("\n")[0])
+    parser = Parser(__doc__.split("\n")[0], __file__)
     task = parser.add_argument_group("task")
     task.add_argument("--task", choices=TASKS, default="palindromes", help="what is learned")
     task.add_argument("--input_length", type=whole_number(2, 100_000), default=50, help="steps; not for frequency")
@@ -237,6 +237,7 @@ def write_gate(path, first, now):
         write_table(path, values, ([f"{value:.6g}" for value in unit] for unit in zip(*values.values(), strict=True)))
 
 
+@hears_signals
 def main(argv=None):
     parser = build_parser()
     config = parser.parse_args(argv)

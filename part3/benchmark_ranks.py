@@ -30,7 +30,7 @@ from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_
 from common import timing
 from common.arguments import Parser, new_file, whole_number
 from common.device import keep_freed_memory
-from common.progress import Progress
+from common.printing import Progress
 from common.training import Clock, check_finite
 from part3.dataset import RandomSentences, TextDataset
 from part3.model import TextGenerationModel

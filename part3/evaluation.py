@@ -6,7 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from common.progress import Progress
+from common.printing import Progress
 from common.training import Stopped
 
 CHUNK = 8192  # characters read at once, of all blocks together

@@ -7,6 +7,7 @@ known_words, the share of the text's words that occur in the book; repeated, the
 earlier in the same text; copied, the share of them that occur in the book. part3/plot_temperatures.py draws it.
 """
 
+import hashlib
 import math
 import re
 import sys
@@ -18,7 +19,7 @@ if not __package__:  # run as `python part3/temperatures.py`: import from the ch
 import numpy as np
 
 from common.arguments import Parser, number_between, whole_number
-from common.figures import save_table, with_progress
+from common.figures import Points, save_table
 from common.files import try_output
 from part3.novelty import NGRAM, ngrams, share_found
 from part3.sampling import Writer, write
@@ -67,14 +68,21 @@ def main(argv=None):
     with parser.printing():
         trained = Trained(config.checkpoint)
         book = read_text(config.txt_file)
-        try_output(Path(config.output_dir) / "temperatures.csv")
-        Path(config.output_dir).mkdir(parents=True, exist_ok=True)
-        vocabulary, rows = set(words_of(book)), []
-        for temperature, seed in with_progress(config.temperature, range(config.seeds)):
+        folder = Path(config.output_dir)
+        try_output(folder / "temperatures.csv")
+        folder.mkdir(parents=True, exist_ok=True)
+        vocabulary = set(words_of(book))
+
+        def measured(temperature, seed):
             text = written(trained, temperature, config.length, seed)
             shares = (share_known(text, vocabulary), share_repeated(text), share_found(text, book))
-            rows.append([f"{temperature:g}", seed, len(text), *(f"{share:.4f}" for share in shares)])
-        save_table(Path(config.output_dir) / "temperatures.csv", COLUMNS, rows)
+            return [f"{temperature:g}", seed, len(text), *(f"{share:.4f}" for share in shares)]
+
+        read = hashlib.sha256(trained.path.read_bytes() + book.encode()).hexdigest()
+        points = Points(folder / "temperatures.unfinished.jsonl", {"read": read, "length": config.length})
+        rows = [row for _, row in points.each(measured, config.temperature, range(config.seeds))]
+        save_table(folder / "temperatures.csv", COLUMNS, rows)
+        points.end()
 
 
 if __name__ == "__main__":

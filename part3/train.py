@@ -27,10 +27,18 @@ from torch import nn
 from common.arguments import Parser, flag_words, number_between, positive_number, whole_number
 from common.checkpoint import restore
 from common.device import choose_device, keep_freed_memory, limit_threads, told, warn_of_memory, working_device
-from common.printing import command_line
-from common.progress import Progress
+from common.printing import Progress, command_line
 from common.run_folder import RunFolder
-from common.training import Clock, DivergedError, StopFlag, Stopped, TorchRandom, check_finite, run_to_the_end
+from common.training import (
+    Clock,
+    DivergedError,
+    StopFlag,
+    Stopped,
+    TorchRandom,
+    check_finite,
+    hears_signals,
+    run_to_the_end,
+)
 from part3.dataset import ParallelStreams, RandomSentences, TextDataset
 from part3.evaluation import final_losses, held_out_loss, part_to_evaluate
 from part3.optimizer import OPTIMIZERS, SCHEDULES, build_optimizer, learning_rate_at
@@ -48,7 +56,7 @@ MAY_CHANGE = {"step": (*RESUMED, "train_steps"), "cosine": RESUMED}  # a cosine 
 
 
 def build_parser():
-    parser = Parser(__doc__.split("\n")[0])
+    parser = Parser(__doc__.split("\n")[0], __file__)
     updates, share = whole_number(1, 10**9), number_between(0, 1, include_high=True)
     text = parser.add_argument_group("text")
     text.add_argument("--txt_file", required=True, help="the book, a text file")
@@ -313,6 +321,7 @@ def follow(training, stop, ranks):
         sys.exit(stop.exit_status)
 
 
+@hears_signals
 def main(argv=None):
     parser = build_parser()
     config = parser.parse_args(argv)

@@ -22,7 +22,7 @@ from doit.task import dict_to_task
 from doit.tools import config_changed
 
 from common.files import write_atomically
-from common.progress import Progress
+from common.printing import Progress
 
 # Around each command: when the pipe to the process that runs the steps closes, as it does when that process ends,
 # however it ends, the command is killed with all processes of its group.

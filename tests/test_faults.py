@@ -296,3 +296,38 @@ def test_no_unsafe_call_in_the_sources():
     assert len(sources) > 10
     for word in ("weights_only=False", "pickle.load", "allow_pickle=True", "os.system", "shell=True"):
         assert not [path for path in sources if word in path.read_text()], word
+
+
+EXPERIMENT = ["part1/experiments/optimizers.py", "--input_length", 3, "--train_steps", 5, "--seeds", 2]
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory):
+    """The tables of an experiment that nothing interrupted, {name: bytes}."""
+    folder = tmp_path_factory.mktemp("experiment")
+    ends_well(*EXPERIMENT, "--output_dir", folder)
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("number, status", [(signal.SIGKILL, -9), (signal.SIGTERM, -15), (signal.SIGINT, 130)])
+def test_an_experiment_that_is_ended_goes_on_with_the_points_it_has(tmp_path, experiment, number, status):
+    kept = tmp_path / "optimizers.unfinished.jsonl"
+    process = start(*EXPERIMENT, "--output_dir", tmp_path)
+    wait_for(kept, process)
+    while kept.read_bytes().count(b"\n") < 5:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(number)
+    assert (*process.communicate(timeout=60), process.returncode) == ("", "", status)
+    lines = kept.read_text().splitlines(keepends=True)
+    assert 5 <= len(lines) < 72
+    shutil.copytree(tmp_path, tmp_path / "again")
+    ends_well(*EXPERIMENT, "--output_dir", tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("*.*")} == experiment
+
+    # A point that is kept is not measured again: what is changed in it comes out.
+    (tmp_path / "again/optimizers.unfinished.jsonl").write_text(
+        "".join([lines[0][:-2].rpartition(",")[0], ', "other"]\n'])
+    )
+    ends_well(*EXPERIMENT, "--output_dir", tmp_path / "again")
+    assert (tmp_path / "again/optimizers.csv").read_text().splitlines()[1].endswith(",other")

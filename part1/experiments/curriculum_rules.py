@@ -16,7 +16,7 @@ if not __package__:  # run as `python part1/experiments/curriculum_rules.py`: im
 import torch
 import torch.nn.functional as F
 
-from common.figures import table_script, with_progress
+from common.figures import table_script
 from part1.curriculum import RIGHT, Curriculum
 from part1.dataset import PalindromeDataset, encode
 from part1.train import OPTIMIZERS, build_model, settings, update
@@ -73,19 +73,23 @@ def shown_states(h, target):
     return [(digit, f"{first:.4f}", f"{second:.4f}") for digit, (first, second) in points]
 
 
-def measure(flags):
+def measure(flags, points):
     """Yield both tables."""
     goal, seeds = flags.input_length, range(flags.seeds)
     ends, states, accuracies = [], {}, {}
-    for rule, seed in with_progress(RULES, seeds):
+
+    def run(rule, seed):
         model, updates, bound = train_by_rule(rule, goal, seed, flags.train_steps)
         digits, target = PalindromeDataset(goal + 1, seed, held_out=True).batch(1_000)
         with torch.no_grad():
             p, h = model(encode(digits, 10), return_states=True)
         answer = p.argmax(dim=1)
-        accuracy = accuracies[rule, seed] = (answer == target).float().mean().item()
-        ends.append((rule, seed, updates, bound, f"{accuracy:.4f}", told_apart(target, answer)))
-        states[rule, seed] = shown_states(h[:, -1], target)
+        accuracy = (answer == target).float().mean().item()
+        return accuracy, (updates, bound, f"{accuracy:.4f}", told_apart(target, answer)), shown_states(h[:, -1], target)
+
+    for point, (accuracy, end, shown) in points.each(run, RULES, seeds):
+        accuracies[point], states[point] = accuracy, shown
+        ends.append((*point, *end))
     yield "curriculum_rules", ("rule", "seed", "updates", "bound", "accuracy", "digits_told_apart"), ends
     bare, *_, full = RULES
     worst = min(seeds, key=lambda seed: accuracies[bare, seed])  # on it the bare rule merges digits

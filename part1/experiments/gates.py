@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from common.figures import table_script, with_progress
+from common.figures import table_script
 from common.training import DivergedError
 from part1 import train
 from part1.dataset import PalindromeDataset, encode
@@ -87,20 +87,30 @@ def trained(build, length, seed, updates, patience=2):
     return model, f"{result['accuracy']:.4f}", result["steps"], int(result["converged"])
 
 
-def ablation(flags):
+def ablation(flags, points):
     """Rows of gates_ablation.csv: every variant, length and seed."""
-    for name, length, seed in with_progress(VARIANTS, flags.input_length, range(flags.seeds)):
-        yield name, length, seed, *trained(VARIANTS[name], length, seed, flags.updates)[1:]
+
+    def variant(name, length, seed):
+        return trained(VARIANTS[name], length, seed, flags.updates)[1:]
+
+    for point, result in points.each(variant, VARIANTS, flags.input_length, range(flags.seeds)):
+        yield *point, *result
 
 
-def forget_bias(flags):
+def forget_bias(flags, points):
     """Rows of gates_forget_bias.csv: lengths in order, until one is not solved: longer ones are not tried."""
-    for b_f, seed in with_progress(FORGET_BIASES, range(flags.bias_seeds)):
+
+    def biased(b_f, seed):
+        rows = []
         for length in sorted(flags.bias_length):
             _, *result = trained(partial(with_forget_bias, b_f), length, seed, flags.bias_updates)
-            yield b_f, length, seed, *result
+            rows.append((b_f, length, seed, *result))
             if result[-1] == 0:
                 break
+        return rows
+
+    for _, rows in points.each(biased, FORGET_BIASES, range(flags.bias_seeds)):
+        yield from rows
 
 
 @torch.no_grad()
@@ -123,28 +133,34 @@ def share_explained(values, classes):
     return share.nan_to_num(0)  # 0 / 0
 
 
-def activations(flags, palindromes=2_000):
+def activations(flags, points, palindromes=2_000):
     """Rows of gates_activations.csv: a trained LSTM's gates on one held-out palindrome, and what c_t keeps on average.
 
     The last column is the share of the variance of c_t over `palindromes` that the first digit explains.
     """
-    length = max(flags.input_length)
-    model, accuracy, steps, _ = trained(LSTM, length, 0, 2 * flags.updates, patience=5)  # part1/train.py's patience
-    digits, _ = PalindromeDataset(length + 1, 1, held_out=True).batch(palindromes)
-    over_time = run_gates(model, encode(digits, 10))
-    share = share_explained(over_time["c"].double(), digits[:, 0])  # (T, H)
-    for t, unit in product(*map(range, share.shape)):
-        values = (*(over_time[name][0, t, unit] for name in "gifoc"), share[t, unit])
-        yield steps, accuracy, t + 1, digits[0, t].item(), unit, *(f"{value:.3f}" for value in values)
+
+    def watched():
+        length, rows = max(flags.input_length), []
+        model, accuracy, steps, _ = trained(LSTM, length, 0, 2 * flags.updates, patience=5)  # part1/train.py's patience
+        digits, _ = PalindromeDataset(length + 1, 1, held_out=True).batch(palindromes)
+        over_time = run_gates(model, encode(digits, 10))
+        share = share_explained(over_time["c"].double(), digits[:, 0])  # (T, H)
+        for t, unit in product(*map(range, share.shape)):
+            values = (*(over_time[name][0, t, unit] for name in "gifoc"), share[t, unit])
+            rows.append((steps, accuracy, t + 1, digits[0, t].item(), unit, *(f"{value:.3f}" for value in values)))
+        return rows
+
+    for _, rows in points.each(watched):
+        yield from rows
 
 
-def measure(flags):
+def measure(flags, points):
     """Yield the three tables."""
     columns = ("updates", "accuracy", "t", "digit", "unit", *"gifoc", "first_digit_share")
-    yield "gates_activations", columns, activations(flags)
+    yield "gates_activations", columns, activations(flags, points)
     columns = ("input_length", "seed", "accuracy", "updates", "solved")
-    yield "gates_ablation", ("variant", *columns), ablation(flags)
-    yield "gates_forget_bias", ("b_f", *columns), forget_bias(flags)
+    yield "gates_ablation", ("variant", *columns), ablation(flags, points)
+    yield "gates_forget_bias", ("b_f", *columns), forget_bias(flags, points)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ if not __package__:  # run as `python part1/experiments/gradient_flow.py`: impor
 import torch
 import torch.nn.functional as F
 
-from common.figures import table_script, with_progress
+from common.figures import table_script
 from part1 import train
 from part1.dataset import PalindromeDataset, encode
 from part1.vanilla_rnn import VanillaRNN
@@ -118,7 +118,7 @@ def measure_model(model, updates, length, seed):
     wholes = [f"{whole:.4g}" for whole in norm(norms)]
     ratios = [f"{ratio:.4g}" for ratio in (norms / norms[-1]).nanmedian(dim=1).values]  # 0 / 0: no loss at all
     steps = zip(range(1, length + 1), wholes, ratios, terms, strict=True)
-    return {"": steps, "_runs": [run]}
+    return {"": list(steps), "_runs": [run]}
 
 
 def check(flags):
@@ -127,18 +127,22 @@ def check(flags):
         raise ValueError(f"--short_length {flags.short_length}: at most --input_length, {flags.input_length}")
 
 
-def measure(flags):
+def measure(flags, points):
     """Yield both tables."""
     lengths = {"no": None, "short": flags.short_length, "curriculum": flags.input_length}
     tables = {name: [] for name in COLUMNS}
-    for cell, trained, seed in with_progress(CELLS, lengths, range(flags.seeds)):
+
+    def run(cell, trained, seed):
         if trained == "curriculum" and cell not in BY_CURRICULUM:
-            continue
+            return {}
         model, updates = build_model(cell, flags.input_length, seed), 0
         if trained != "no":
             updates = train_model(model, cell, lengths[trained], seed, flags.updates, trained == "curriculum")
-        for name, rows in measure_model(model, updates, flags.input_length, seed).items():
-            tables[name] += [(cell, trained, seed, *row) for row in rows]
+        return measure_model(model, updates, flags.input_length, seed)
+
+    for point, measured in points.each(run, CELLS, lengths, range(flags.seeds)):
+        for name, rows in measured.items():
+            tables[name] += [(*point, *row) for row in rows]
     for name, rows in tables.items():
         yield f"gradient_flow{name}", ("cell", "trained", "seed", *COLUMNS[name]), rows
 

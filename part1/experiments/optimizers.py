@@ -17,7 +17,7 @@ if not __package__:  # run as `python part1/experiments/optimizers.py`: import f
 import torch
 from torch import nn
 
-from common.figures import table_script, with_progress
+from common.figures import table_script
 from common.training import DivergedError
 from part1 import train
 
@@ -117,13 +117,17 @@ def accuracy_at(optimizer, rate, seed, input_length, updates):
     return f"{result['accuracy']:.4f}"
 
 
-def measure(flags):
+def measure(flags, points):
     """Yield both tables."""
     yield "optimizer_paths", ("surface", "path", "rate", "step", "x", "y"), paths()
     length, updates = flags.input_length, flags.train_steps
+
+    def accuracy(*point):
+        return accuracy_at(*point, length, updates)
+
     rows = (
-        (length, updates, optimizer, f"{rate:.4g}", seed, accuracy_at(optimizer, rate, seed, length, updates))
-        for optimizer, rate, seed in with_progress(train.OPTIMIZERS, RATES, range(flags.seeds))
+        (length, updates, optimizer, f"{rate:.4g}", seed, reached)
+        for (optimizer, rate, seed), reached in points.each(accuracy, train.OPTIMIZERS, RATES, range(flags.seeds))
     )
     yield "optimizers", ("input_length", "updates", "optimizer", "learning_rate", "seed", "accuracy"), rows
 

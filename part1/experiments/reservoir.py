@@ -16,7 +16,7 @@ if not __package__:  # run as `python part1/experiments/reservoir.py`: import fr
 import torch
 import torch.nn.functional as F
 
-from common.figures import table_script, with_progress
+from common.figures import table_script
 from part1.dataset import PalindromeDataset, encode
 from part1.train import build_model, settings
 
@@ -71,16 +71,11 @@ def accuracy(name, length, seed):
     return (predicted == new_target).double().mean().item()
 
 
-def measure(flags):
+def measure(flags, points):
     """Yield the table."""
-    yield (
-        "reservoir",
-        COLUMNS,
-        (
-            (name, 10, length, seed, f"{accuracy(name, length, seed):.4f}", HELD_OUT)
-            for name, length, seed in with_progress((*COUNTS, *CELLS), flags.input_length, range(flags.seeds))
-        ),
-    )
+    measured = points.each(accuracy, (*COUNTS, *CELLS), flags.input_length, range(flags.seeds))
+    rows = ((name, 10, length, seed, f"{share:.4f}", HELD_OUT) for (name, length, seed), share in measured)
+    yield "reservoir", COLUMNS, rows
 
 
 if __name__ == "__main__":

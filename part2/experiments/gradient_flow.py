@@ -15,7 +15,7 @@ if not __package__:  # run as `python part2/experiments/gradient_flow.py`: impor
 import torch
 import torch.nn.functional as F
 
-from common.figures import table_script, with_progress
+from common.figures import table_script
 from part2.dataset import Palindromes
 from part2.train import build_model, settings
 
@@ -49,15 +49,17 @@ def gradient_norms(model, x, target):
     return torch.stack([gradient.norm() for gradient in gradients]).chunk(2)
 
 
-def measure(config):
+def measure(config, points):
     """Yield the table."""
-    rows = []
-    for name, seed in with_progress(CELLS, range(config.seeds)):
+
+    def run(name, seed):
         task = Palindromes(config.input_length + 1, seed)
         model = build_model(settings(seed=seed, **CELLS[name]), task).double()
         x, _, _, target = task.batch(config.batch_size)
         norms = zip(*gradient_norms(model, x.double(), target), strict=True)
-        rows += [(name, seed, t, f"{c:.3g}", f"{h:.3g}") for t, (c, h) in enumerate(norms, start=1)]
+        return [(name, seed, t, f"{c:.3g}", f"{h:.3g}") for t, (c, h) in enumerate(norms, start=1)]
+
+    rows = (row for _, rows in points.each(run, CELLS, range(config.seeds)) for row in rows)
     yield "gradient_flow", ("cell", "seed", "t", "grad_c", "grad_h"), rows
 
 

@@ -15,7 +15,7 @@ if not __package__:  # run as `python part2/experiments/recover_gate.py`: import
 
 import torch
 
-from common.figures import table_script, with_progress
+from common.figures import table_script
 from part2.time_gate import TimeGate
 
 R_ON = 0.1  # the teachers' open share
@@ -70,11 +70,14 @@ def recovery(parameter, horizon, leak, teachers, updates, seed):
     return recovered(parameter, student, s).double().view(-1, teachers).mean(dim=1).tolist()
 
 
-def measure(config):
+def measure(config, points):
     """Yield the table."""
+
+    def shares_found(*point):
+        return recovery(*point, config.teachers, config.updates, config.seed)
+
     rows = []
-    for parameter, horizon, leak in with_progress(DISTANCES, HORIZONS, LEAKS):
-        shares = recovery(parameter, horizon, leak, config.teachers, config.updates, config.seed)
+    for (parameter, horizon, leak), shares in points.each(shares_found, DISTANCES, HORIZONS, LEAKS):
         for distance, share in zip(DISTANCES[parameter], shares, strict=True):
             rows.append((parameter, horizon, f"{leak:g}", f"{distance:g}", f"{share:.4f}"))
     yield "recovery", ("parameter", "horizon", "leak", "distance", "recovered"), rows

@@ -15,7 +15,7 @@ from common import device, timing, training
 from common.arguments import Parser, number_between, positive_number, whole_number
 from common.device import choose_device, has_float64
 from common.files import append_line, read_records, write_atomically, write_records
-from common.progress import Progress
+from common.printing import Progress
 from common.timing import in_fresh_process, in_turn, timed
 from common.training import Clock, DivergedError, check_finite
 from tests.scripts import ROOT
@@ -242,7 +242,7 @@ def settings():
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     return dict(matplotlib.rcParams), tqdm.tqdm.get_lock(), torch.get_num_threads(), torch.initial_seed(), handlers
 before = settings()
-import common.figures, common.progress, part1.sweep, part2.train, part3.train, part3.generate
+import common.figures, common.printing, part1.sweep, part2.train, part3.train, part3.generate
 assert settings() == before
 """
 
@@ -252,7 +252,7 @@ def test_importing_changes_nothing_global():
 
 
 def test_progress_prints_lines_where_there_is_no_terminal(capsys, monkeypatch):
-    monkeypatch.setattr("common.progress.SECONDS_BETWEEN_LINES", 0)
+    monkeypatch.setattr("common.printing.SECONDS_BETWEEN_LINES", 0)
     for show in (False, True):
         with Progress(9, done=6, show=show) as progress:
             progress.advance("loss 1.5")

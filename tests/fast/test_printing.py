@@ -78,7 +78,7 @@ def test_a_terminal_is_shown_escapes_and_a_pipe_gets_all_as_it_is():
 
 def test_a_bar_on_a_terminal_still_returns_to_the_beginning_of_its_line():
     code = (
-        "from common.arguments import Parser\nfrom common.progress import Progress\nParser('bar').parse_args()\n"
+        "from common.arguments import Parser\nfrom common.printing import Progress\nParser('bar').parse_args()\n"
         "with Progress(3) as progress:\n    progress.advance('\\x1b[1mbold')\n    progress.bar.refresh()"
     )
     shown = in_terminal(sys.executable, "-c", code)
@@ -86,7 +86,7 @@ def test_a_bar_on_a_terminal_still_returns_to_the_beginning_of_its_line():
 
 
 def test_seconds_of_a_bar_go_on_when_the_clock_is_set_back(monkeypatch):
-    from common.progress import Bar
+    from common.printing import Bar
 
     with Bar(total=3, file=io.StringIO()) as bar:
         monkeypatch.setattr("time.time", lambda: 0.0)
