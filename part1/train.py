@@ -137,15 +137,15 @@ def small_step(config, device):
 
 
 @torch.no_grad()
-def evaluate(model, digits, target, input_dim, stop=False, at_once=AT_ONCE):
+def evaluate(model, digits, target, input_dim, stop=False, at_once=None):
     """Mean cross-entropy in nats and accuracy, 0 to 1, on digits (N, T - 1) and their targets (N,).
 
-    So many digits are read `at_once`, of all palindromes together. Raises Stopped, within a second or the time of a
-    training step, once `stop` is truthy.
+    So many digits are read `at_once`, of all palindromes together; None: AT_ONCE. Raises Stopped, within a second or
+    the time of a training step, once `stop` is truthy.
     """
     device = next(model.parameters()).device
     loss, correct = 0.0, 0
-    chunk = max(1, min(1_000, at_once // digits.shape[1]))  # palindromes
+    chunk = max(1, min(1_000, (at_once or AT_ONCE) // digits.shape[1]))  # palindromes
     for digits_chunk, target_chunk in zip(digits.split(chunk), target.split(chunk), strict=True):
         if stop:
             raise Stopped

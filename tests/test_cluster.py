@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from common.arguments import with_flags
 from part1.sweep import read_points
 from tests.scripts import ROOT, run
 from tests.slurm_cluster import missing, running_cluster
@@ -266,7 +267,7 @@ RAISE, KILL = "raise KeyError('the reason')", "os.kill(os.getpid(), signal.SIGKI
     ],
 )
 def test_an_error_ends_the_job_for_good(cluster, tmp_path, flags, statements, options, status, reason):
-    flags = [*FIFTY, *flags, "--output_dir", tmp_path / "run"]
+    flags = with_flags(list(map(str, FIFTY)), [*map(str, flags), "--output_dir", str(tmp_path / "run")])
     python = python_that(tmp_path, statements) if statements else {}
     found, log = failure(cluster, tmp_path, options, "part3/train.sbatch", flags, **python)
     assert found > 0 and reason in log and "run 2" not in log, log

@@ -25,6 +25,7 @@ import part2.train
 import part3.generate
 import part3.score
 import part3.train
+from common.arguments import with_flags
 from common.checkpoint import load_checkpoint
 from common.files import read_records
 from tests.fast.test_checkpoint import payloads
@@ -42,7 +43,7 @@ KINDS = {
     "RNN": [*PALINDROMES, "--model_type", "RNN"],
     "LSTM": [*PALINDROMES, "--model_type", "LSTM"],
     "gated": [*GATED, "--input_length", 6, "--log_tau", 0, 1],
-    "waves": [*GATED, "--task", "frequency", "--eval_every", 100],
+    "waves": [*GATED[:-1], 100, "--task", "frequency"],
     "sentences": TEXT,
     "streams": [*TEXT, "--sampling", "streams"],
 }
@@ -213,7 +214,7 @@ def test_a_full_disk_is_one_line_and_the_old_checkpoint_is_resumed(tmp_path, kin
     "flags",
     [
         ["part1/train.py", "--model_type", "LSTM", "--input_length", 100_000, "--batch_size", 1_000_000],
-        [*TEXT, "--batch_size", 1_000_000, "--seq_length", 1_000, "--lstm_num_hidden", 1_000],
+        [*TEXT[:3], "--batch_size", 1_000_000, "--seq_length", 1_000, "--lstm_num_hidden", 1_000],
     ],
 )
 def test_memory_that_cannot_be_had_is_foretold_and_then_one_line(tmp_path, flags):
@@ -257,7 +258,7 @@ def test_a_checkpoint_of_another_run_is_refused_and_says_what_differs(tmp_path, 
 
     flags = finished(unbroken, kind, tmp_path / "run")
     before = files()
-    status, out, err = run(*flags, *change)
+    status, out, err = run(*with_flags([*map(str, flags)], [*map(str, change)]))
     assert (status, out, err.count("\n")) == (2, "", 1) and named in err and files() == before
 
 

@@ -136,7 +136,7 @@ def test_a_benchmark_loses_no_medians(tmp_path, capsys):
 
 @pytest.mark.parametrize("gone", [False, True])
 def test_a_table_whose_folder_goes_is_printed(tmp_path, capsys, monkeypatch, gone):
-    def measure(config):
+    def measure(config, points):
         if gone:
             shutil.rmtree(tmp_path / "out")
         yield "numbers", ("a", "b"), [(1, None), (2, "x, y")]
