@@ -342,6 +342,7 @@ def warn_two_of_three(cluster, folder, script, flags):
     return folders
 
 
+@pytest.mark.long
 def test_only_the_warned_tasks_of_an_array_of_seeds_come_back(cluster, tmp_path):
     flags = ["--input_length", 10, "--num_hidden", 8, "--train_steps", 400, "--eval_every", 20, "--patience", 0]
     train_here("part2/train.py", *flags, "--seed", 1, "--output_dir", tmp_path / "unbroken")

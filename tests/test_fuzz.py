@@ -20,7 +20,7 @@ from common.run_folder import RunFolder
 from reproduce.steps import steps
 from tests.scripts import ROOT
 
-TRIES, SEED = int(os.environ.get("FUZZ", 300)), int(os.environ.get("FUZZ_SEED", 0))
+TRIES, SEED = int(os.environ.get("FUZZ", 100)), int(os.environ.get("FUZZ_SEED", 0))
 SCRIPTS = sorted(
     str(path.relative_to(ROOT))
     for path in [*ROOT.glob("*.py"), *ROOT.glob("assets/*.py"), *ROOT.glob("part*/**/*.py")]

@@ -57,16 +57,18 @@ def test_a_training_goes_on_when_nobody_reads_its_progress(tmp_path, monkeypatch
 
 
 TRAIN = ("part1/train.py", "--num_hidden", 4, "--train_steps", 2, "--output_dir", "run")
+SWEEP = ("part1/sweep.py", "--num_hidden", 4, "--train_steps", 2, "--workers", 1, "--output_dir", "sweep")
 ALL = ">&- 2>&- <&-"
 
 
 @pytest.mark.parametrize(
     "command, closed",
     [
-        (("part3/train.py", "--help"), ALL),
-        (("part3/generate.py", "--length", 20), ALL),
-        (("part1/sweep.py", "--num_hidden", 4, "--train_steps", 2, "--workers", 1, "--output_dir", "sweep"), ALL),
-        *((TRAIN, closed) for closed in (ALL, ">&-", "2>&-")),
+        pytest.param(("part3/train.py", "--help"), ALL, marks=pytest.mark.long),
+        pytest.param(("part3/generate.py", "--length", 20), ALL, marks=pytest.mark.long),
+        pytest.param(SWEEP, ALL, marks=pytest.mark.long),
+        (TRAIN, ALL),
+        *(pytest.param(TRAIN, closed, marks=pytest.mark.long) for closed in (">&-", "2>&-")),
     ],
 )
 def test_closed_streams_are_no_error(tmp_path, command, closed):

@@ -51,11 +51,13 @@ def test_a_folder_in_use_is_refused_and_a_killed_run_resumed(tmp_path):
     assert status == 0 and outcome(tmp_path / "run") == outcome(tmp_path / "here"), err
 
 
+@pytest.mark.long
 def test_a_gated_run_is_the_same(tmp_path):
     both("part2/train.py", *TINY, "--input_length", 5, "--train_steps", 10, folder=tmp_path)
     assert outcome(tmp_path / "windows") == outcome(tmp_path / "here")
 
 
+@pytest.mark.long
 def test_a_book_is_read_and_written_the_same(tmp_path):
     (tmp_path / "book.txt").write_text("Märchen → Bär, " * 30, encoding="utf-8")
     flags = ("--txt_file", tmp_path / "book.txt", "--lstm_num_hidden", 4, "--seq_length", 5)
@@ -66,6 +68,7 @@ def test_a_book_is_read_and_written_the_same(tmp_path):
     assert windows == here.replace("→", "\\u2192")
 
 
+@pytest.mark.long
 def test_a_sweep_has_the_same_points(tmp_path):
     grid = ("--model_type", "RNN", "--seed", 0, 1, "--workers", 1)
     both("part1/sweep.py", *TINY, *grid, "--train_steps", 5, folder=tmp_path)
