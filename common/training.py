@@ -45,7 +45,7 @@ class StopFlag:
     def _set(self, number, frame):
         if number == signal.SIGINT and self.signal == signal.SIGINT:
             os._exit(EXIT_STATUS[signal.SIGINT])
-        self.signal = signal.Signals(number)
+        self.signal = self.signal or signal.Signals(number)  # the first tells the end
 
     def __bool__(self):
         return self.signal is not None

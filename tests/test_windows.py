@@ -32,6 +32,7 @@ def both(script, *args, folder=None):
     return printed
 
 
+@pytest.mark.long
 def test_a_folder_in_use_is_refused_and_a_killed_run_resumed(tmp_path):
     train = ("part1/train.py", *TINY, "--output_dir", tmp_path / "run", "--resume")
     killed = start(*train, "--train_steps", 10**6, **WINDOWS)

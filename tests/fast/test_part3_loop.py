@@ -185,8 +185,13 @@ class StopAt(NoStop):
 STEPS = [0, 1, 2, 2, 2, 3, 4, 4, 4, *[5] * 7]  # updates that are saved if it stops at a look, from the first on
 
 
-@pytest.mark.parametrize("looks", range(1, 17))
-@pytest.mark.parametrize("how", [{}, {"sampling": "streams"}, {"precision": "bfloat16"}], ids=str)
+LOOKS = [({}, looks) for looks in range(1, 17)]
+LOOKS += [
+    ({name: value}, looks) for name, value in (("sampling", "streams"), ("precision", "bfloat16")) for looks in (4, 14)
+]
+
+
+@pytest.mark.parametrize("how, looks", LOOKS, ids=str)
 def test_a_stop_at_any_look_saves_the_last_update_and_a_resume_is_the_unbroken_run(
     start, tmp_path, monkeypatch, looks, how
 ):
