@@ -34,7 +34,7 @@ class StopFlag:
     """
 
     def __init__(self):
-        self.signal = None
+        self.signal, self._interrupted = None, False
         if threading.current_thread() is not threading.main_thread():
             print("this is not the main thread: no signal will be heard, to save and stop", file=sys.stderr)
             return
@@ -43,8 +43,9 @@ class StopFlag:
                 signal.signal(number, self._set)
 
     def _set(self, number, frame):
-        if number == signal.SIGINT and self.signal == signal.SIGINT:
+        if number == signal.SIGINT and self._interrupted:
             os._exit(EXIT_STATUS[signal.SIGINT])
+        self._interrupted = number == signal.SIGINT or self._interrupted
         self.signal = self.signal or signal.Signals(number)  # the first tells the end
 
     def __bool__(self):
