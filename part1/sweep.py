@@ -27,9 +27,10 @@ import torch
 
 from common.arguments import Parser, whole_number
 from common.device import choose_device, cores, prepare_process, working_device
-from common.files import read_records, write_atomically, write_records
+from common.files import write_atomically
 from common.printing import Progress
 from common.run_folder import lock_folder
+from common.tables import read_records, write_records
 from common.training import DivergedError, StopFlag, hears_signals
 from part1 import train
 from part1.dataset import PalindromeDataset

@@ -27,9 +27,8 @@ import torch
 import torch.nn.functional as F
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
 
-from common import timing
 from common.arguments import Parser, new_file, whole_number
-from common.device import keep_freed_memory
+from common.device import keep_freed_memory, quartiles_of_ratio, report_medians
 from common.printing import Progress
 from common.training import Clock, check_finite
 from part3.dataset import RandomSentences, TextDataset
@@ -129,14 +128,14 @@ def main(argv=None):
     (one, one_cpu, _), (several, several_cpu, sent) = (zip(*kept[1:], strict=True) for kept in rounds.values())
     steps = [config.steps] * config.rounds
     measured = {
-        "steps_per_second.1": timing.quartiles_of_ratio(steps, one),
-        f"steps_per_second.{config.ranks}": timing.quartiles_of_ratio(steps, several),
-        f"speedup.{config.ranks}": timing.quartiles_of_ratio(one, several),
-        f"cpu_speedup.{config.ranks}": timing.quartiles_of_ratio(one_cpu, several_cpu),
+        "steps_per_second.1": quartiles_of_ratio(steps, one),
+        f"steps_per_second.{config.ranks}": quartiles_of_ratio(steps, several),
+        f"speedup.{config.ranks}": quartiles_of_ratio(one, several),
+        f"cpu_speedup.{config.ranks}": quartiles_of_ratio(one_cpu, several_cpu),
         "bytes_per_step": [max(sent)] * 3,
     }
     sizes = f"2 layers of {config.lstm_num_hidden}, global batch {config.batch_size}, T {config.seq_length}"
-    timing.report(measured, config.json, torch.device("cpu"), sizes)
+    report_medians(measured, config.json, torch.device("cpu"), sizes)
 
 
 if __name__ == "__main__":

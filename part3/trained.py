@@ -36,10 +36,9 @@ class Trained:
         self.settings, self.characters, self.step = state["settings"], state["characters"], state["step"]
         for name, highest in HIGHEST.items():
             check_entries(self.path, state, {"settings": {name: 1}}, highest)
-        text = isinstance(self.characters, str) and "".join(sorted({*self.characters}))
-        check_entries(
-            self.path, state, {"step": 0, "settings": {"dropout_keep_prob": 1.0}, "characters": text or "text"}
-        )
+        text = (isinstance(self.characters, str) and "".join(sorted({*self.characters}))) or "text"
+        plain = {"step": 0, "settings": {"dropout_keep_prob": 1.0}, "characters": text}
+        check_entries(self.path, state, plain)
         with torch.device("meta"):  # takes no memory, whatever the settings are
             expected = build_model(len(self.characters), self.settings).state_dict()
         check_entries(self.path, state, {"model": expected})

@@ -98,10 +98,10 @@ def hang(number, frame):
 def no_work(monkeypatch):
     """Whatever takes time, writes or goes to the network says that all was taken."""
     for name in (
-        *("common.figures.new_figure", "common.figures.prepare_process", "common.timing.in_fresh_process"),
-        *("common.timing.in_both_states", "concurrent.futures.ProcessPoolExecutor", "multiprocessing.get_context"),
+        *("common.figures.new_figure", "common.figures.prepare_process", "common.device.in_fresh_process"),
+        *("common.device.in_both_states", "concurrent.futures.ProcessPoolExecutor", "multiprocessing.get_context"),
         *("part3.sampling.Writer.__init__", "part3.evaluation.predictions"),
-        *("reproduce.runner.run_steps", "reproduce.texts.fill", "zipfile.ZipFile.writestr", "queue.SimpleQueue"),
+        *("reproduce.runner.run_steps", "reproduce.texts.fill", "zipfile.ZipFile.writestr", "urllib.request.urlopen"),
     ):
         monkeypatch.setattr(name, work)
     monkeypatch.setattr(RunFolder, "begin", work)

@@ -17,7 +17,7 @@ except ImportError:  # not on Windows
 
 from common.arguments import with_flags
 from common.device import choose_device
-from common.files import write_records
+from common.tables import write_records
 from part1 import plot_accuracy, sweep
 from tests.scripts import call, run, start
 

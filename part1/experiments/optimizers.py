@@ -92,11 +92,9 @@ def paths():
     Each at its own best rate, and SGD without clipping also at the best rate with it.
     """
     rate, clipped = best_walk("cliff", "sgd", MAX_NORM)
+    both = product(("ravine", "saddle"), train.OPTIMIZERS)
     found = [
-        *(
-            (surface, rule, *best_walk(surface, rule))
-            for surface, rule in product(("ravine", "saddle"), train.OPTIMIZERS)
-        ),
+        *((surface, rule, *best_walk(surface, rule)) for surface, rule in both),
         ("cliff", "sgd, clipped", rate, clipped),
         ("cliff", "sgd, same rate", rate, walks(*SURFACES["cliff"][:2], "sgd", [rate])[:, 0]),
         ("cliff", "sgd, own rate", *best_walk("cliff", "sgd")),

@@ -16,8 +16,8 @@ if not __package__:  # run as `python part1/experiments/plot_frontier.py`: impor
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from common import figures
-from common.figures import BLUE, SKY, VERMILION, read_grouped
-from common.run_folder import read_runs
+from common.figures import BLUE, SKY, VERMILION
+from common.tables import read_grouped, read_runs
 from part1.sweep import read_points
 
 SOLVED, CONFIDENCE = 0.999, 0.95  # a seed is solved if the lower bound of its accuracy, so sure, is at least 0.999
@@ -120,7 +120,6 @@ def _reservoir(line):
     return row, is_solved(line["accuracy"], line["palindromes"])
 
 
-@figures.in_house_style
 def figure(rows):
     """A bar per way of training, both inputs beside each other, as long as the longest length solved; log scale."""
     best = {}  # {row without its input: longest length solved with either input}

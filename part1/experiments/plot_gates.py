@@ -13,7 +13,7 @@ if not __package__:  # run as `python part1/experiments/plot_gates.py`: import f
 import numpy as np
 
 from common import figures
-from common.figures import read_grouped
+from common.tables import read_grouped
 
 IMAGES = {  # title, lowest and highest value
     "g": ("g, candidate", -1, 1),
@@ -37,7 +37,6 @@ def solved(runs):
     return sum(run["solved"] for run in runs)
 
 
-@figures.in_house_style
 def variants_figure(variants):
     """Accuracy of every variant, a mark per seed, and how many seeds solved the task, a panel per length."""
     lengths = [*variants["LSTM"]]
@@ -67,7 +66,6 @@ def variants_figure(variants):
     return fig
 
 
-@figures.in_house_style
 def forget_bias_figure(biases):
     """Longest length solved against the first forget bias, a mark per seed."""
     fig, ax = figures.new_figure(width=6.4, height=3.4)
@@ -94,7 +92,6 @@ def forget_bias_figure(biases):
     return fig
 
 
-@figures.in_house_style
 def activations_figure(images, digits, updates, accuracy):
     """Gates and cell state over time on one palindrome, units sorted by what c_T still knows of the first digit."""
     share = images["first_digit_share"][:, -1]
