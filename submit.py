@@ -25,7 +25,7 @@ NEEDED = (
 )
 # What .gitignore names, and what is hidden.
 IGNORED = re.compile(
-    r"(.*/)?(\..*|__pycache__|venv|(uv\.)?lock|.*\.(py[cod]|tmp|unfinished\.jsonl)|checkpoint.*\.pt|best\.pt)"
+    r"(.*/)?(\..*|__pycache__|venv|(uv\.)?lock|lock_.*|.*\.(py[cod]|tmp|unfinished\.jsonl)|checkpoint.*\.pt|best\.pt)"
     r"|[^/]*\.out|reproduced|results/[^/]*/[^/]*_run\d[^/]*|assets/(?!book\.txt)[^/]*\.txt"
 )
 

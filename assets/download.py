@@ -155,8 +155,6 @@ def main(argv=None):
     timer.start()
     try:
         text = text_of(fetch(url, config.timeout), of_gutenberg)
-    except KeyboardInterrupt:
-        os._exit(130)  # sys.exit would clean up, and a bar that was interrupted while it was made complains then
     except ValueError as error:
         sys.exit(f"{url} is no book: {error}; nothing was written")
     except (OSError, http.client.HTTPException) as error:

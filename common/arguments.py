@@ -4,6 +4,7 @@ import argparse
 import math
 import os
 import re
+import signal
 import sys
 from contextlib import contextmanager
 from itertools import takewhile
@@ -68,6 +69,9 @@ class Parser(argparse.ArgumentParser):
         ValueError, OSError and a training that diverges are errors as above. Ctrl-C ends with status 130. If the reader
         of standard output has left, as `head` does, the rest is dropped.
         """
+        quiet = signal.getsignal(signal.SIGINT) == signal.SIG_DFL  # see common/__init__.py
+        if quiet:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         printing.only_printing = True
         try:
             yield
@@ -80,6 +84,8 @@ class Parser(argparse.ArgumentParser):
             self.error(error)
         finally:
             printing.only_printing = False
+            if quiet:
+                signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     def settings(self, **changes):
         """The default settings with these changes, a Namespace, for a caller that is no command line.

@@ -1,4 +1,4 @@
-"""Which processor computes, on how many threads, with what memory; and how long that takes."""
+"""Which processor computes, on how many threads, with what memory, in which processes; and how long that takes."""
 
 import ctypes
 import json
@@ -6,19 +6,23 @@ import math
 import multiprocessing
 import os
 import re
+import signal
 import statistics
 import sys
+import threading
 import time
 from contextlib import suppress
-
-import torch
+from multiprocessing import resource_tracker
 
 from common.arguments import new_file, whole_number
 from common.files import write_atomically
 from common.printing import Progress
 
+import torch
+
 # How far a device may be off from the CPU, as a share of the length: products that CUDA rounds to TF32 are by 0.001.
 TOLERANCE = 0.01
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name)]
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # glibc's malloc.h
 STATES = {
     "": False,
@@ -70,6 +74,14 @@ def working_device(name, small_step):
         raise ValueError(f"device {name!r} cannot be used: {problem}")
     print(f"device '{device}' is not used, the CPU computes: {problem}", file=sys.stderr)
     return torch.device("cpu")
+
+
+def _loss_and_gradients(small_step, device):
+    """What `small_step` gives on a device, on the CPU: the loss, and the gradients of all parameters as one vector."""
+    model, loss = small_step(device)
+    loss.backward()
+    gradients = [p.grad.cpu().double().flatten() for p in model.parameters() if p.grad is not None]
+    return loss.detach().cpu(), torch.cat(gradients)
 
 
 def has_float64(device):
@@ -135,12 +147,50 @@ def told(error, flags):
     return f"there is not enough memory: {asked or 'more'} asked for, {free / 1e9:.3g} GB free; lower {flags}"
 
 
-def _loss_and_gradients(small_step, device):
-    """What `small_step` gives on a device, on the CPU: the loss, and the gradients of all parameters as one vector."""
-    model, loss = small_step(device)
-    loss.backward()
-    gradients = [p.grad.cpu().double().flatten() for p in model.parameters() if p.grad is not None]
-    return loss.detach().cpu(), torch.cat(gradients)
+# ---- processes that work for this one
+
+
+def warm_context(*modules):
+    """The multiprocessing context of processes that compute: on Linux, forked from one that has torch and `modules`.
+
+    Else each imports torch, and torch's compiler with its first optimizer: four seconds of CPU time.
+    """
+    if sys.platform == "darwin" or "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch", "torch._dynamo", *modules])
+    return context
+
+
+def start_process(context, function, *args):
+    """Start `function(*args)` in a process of this context, to be killed by who starts it; it ends with this process.
+
+    It is deaf to the signals that a terminal or a cluster sends to all processes of a job.
+    """
+    process = context.Process(target=_work, args=(function, args))
+    if os.name != "posix":  # Windows has no such signals
+        process.start()
+        return process
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        resource_tracker.ensure_running()  # it unblocks two of them
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        process.start()  # it, and on Linux what it is forked from, begin with what is blocked here
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return process
+
+
+def _work(function, args):
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+    def end_with_parent():
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    function(*args)
 
 
 # ---- how long something takes: ways timed in turn, in fresh processes, as a user gets them
@@ -198,8 +248,23 @@ def in_fresh_process(function, *args, keep_memory=False):
 
     A new one, as what ran before in a process changes how glibc treats the memory that is freed.
     """
-    with multiprocessing.get_context("spawn").Pool(1, _prepare, [keep_memory]) as pool:
-        return pool.apply(function, args)
+    here, there = multiprocessing.Pipe()
+    process = start_process(multiprocessing.get_context("spawn"), _answer, there, keep_memory, function, args)
+    there.close()
+    try:
+        return here.recv()
+    except EOFError:
+        sys.exit("the process that measured has ended without a word: killed, or out of memory")
+    finally:
+        process.kill()
+        process.join()
+
+
+def _answer(pipe, keep_memory, function, args):
+    torch.set_num_threads(1)
+    if keep_memory:
+        keep_freed_memory()
+    pipe.send(function(*args))
 
 
 def timed(function, device):
@@ -235,9 +300,3 @@ def milliseconds(seconds):
 def quartiles_of_ratio(numerators, denominators):
     """Lower quartile, median and upper quartile over the rounds of one round's ratio: what slows one slows both."""
     return statistics.quantiles((a / b for a, b in zip(numerators, denominators, strict=True)), n=4)
-
-
-def _prepare(keep_memory):
-    torch.set_num_threads(1)
-    if keep_memory:
-        keep_freed_memory()

@@ -14,10 +14,10 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-import torch
-
 from common.checkpoint import LATEST, PREVIOUS, check_entries, check_state, load_checkpoint, save_checkpoint
 from common.files import append_line, read_regular, remove_half_written, write_atomically
+
+import torch
 
 try:
     import fcntl
@@ -153,14 +153,14 @@ class RunFolder:
         self._lock_file.close()
 
 
-def lock_folder(folder):
-    """Hold `folder` for this process: returns the file "lock" in it, to be kept open as long.
+def lock_folder(folder, name=LOCK):
+    """Hold `folder` for this process: returns the file `name` in it, to be kept open as long.
 
     The system lets the lock go when its holder ends, however it ends. Raises ValueError, with who holds it, if another
     process does. Waits up to a second for one that is just ending, or has not yet written its name. Raises OSError if
     the file cannot be opened or written, ValueError too if it is one that no run made.
     """
-    path = folder / LOCK
+    path = folder / name
     _is_there(path)
     file = open(path, "a+", encoding="utf-8", errors="replace")  # held open by the caller
     try:

@@ -16,10 +16,6 @@ from pathlib import Path
 if not __package__:  # run as `python part1/benchmark.py`: import from the checkout, not from part1/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import torch
-import torch.nn.functional as F
-from torch import nn
-
 from common.arguments import Parser, whole_number
 from common.device import (
     benchmark_flags,
@@ -34,6 +30,10 @@ from part1.dataset import PalindromeDataset, encode
 from part1.lstm import LSTM
 from part1.train import OPTIMIZERS, update
 from part1.vanilla_rnn import VanillaRNN
+
+import torch
+import torch.nn.functional as F
+from torch import nn
 
 
 class TorchModel(nn.Module):
@@ -146,8 +146,9 @@ def main(argv=None):
     parser.add_argument("--num_hidden", type=whole_number(1, 10_000), default=128, help="units")
     parser.add_argument("--batch_size", type=whole_number(1, 1_000_000), default=128, help="palindromes a step")
     config, device = benchmark_flags(parser, argv, rounds=100)
-    measured = in_both_states([(measure, T, config) for T in config.input_length])
-    report_medians(measured, config.json, device, f"batch {config.batch_size}, {config.num_hidden} units")
+    with parser.printing():
+        measured = in_both_states([(measure, T, config) for T in config.input_length])
+        report_medians(measured, config.json, device, f"batch {config.batch_size}, {config.num_hidden} units")
 
 
 if __name__ == "__main__":

@@ -11,10 +11,6 @@ from pathlib import Path
 if not __package__:  # run as `python part1/train.py`: import from the checkout, not from part1/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import torch
-import torch.nn.functional as F
-from torch import nn
-
 from common.arguments import Parser, positive_number, whole_number
 from common.checkpoint import restore
 from common.device import choose_device, prepare_process, told, warn_of_memory, working_device
@@ -26,6 +22,10 @@ from part1.curriculum import Curriculum
 from part1.dataset import PalindromeDataset, encode
 from part1.lstm import LSTM
 from part1.vanilla_rnn import VanillaRNN
+
+import torch
+import torch.nn.functional as F
+from torch import nn
 
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = {"RNN": VanillaRNN, "LSTM": LSTM}

@@ -12,9 +12,6 @@ from pathlib import Path
 if not __package__:  # run as `python part2/benchmark.py`: import from the checkout, not from part2/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import torch
-import torch.nn.functional as F
-
 from common.arguments import Parser, whole_number
 from common.device import (
     benchmark_flags,
@@ -31,6 +28,9 @@ from part2.dataset import Palindromes
 from part2.time_gate import AlwaysOpen, TimeGate
 from part2.time_gated_lstm import TimeGatedLSTM
 from part2.train import place
+
+import torch
+import torch.nn.functional as F
 
 
 class OwnTimes(TimeGatedLSTM):
@@ -90,8 +90,9 @@ def main(argv=None):
     parser.add_argument("--num_hidden", type=whole_number(1, 10_000), default=128, help="units")
     parser.add_argument("--batch_size", type=whole_number(1, 1_000_000), default=128, help="palindromes a step")
     config, device = benchmark_flags(parser, argv, rounds=20)
-    measured = in_both_states([(measure, T, config) for T in config.input_length])
-    report_medians(measured, config.json, device, f"batch {config.batch_size}, {config.num_hidden} units")
+    with parser.printing():
+        measured = in_both_states([(measure, T, config) for T in config.input_length])
+        report_medians(measured, config.json, device, f"batch {config.batch_size}, {config.num_hidden} units")
 
 
 if __name__ == "__main__":

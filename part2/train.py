@@ -13,9 +13,6 @@ from pathlib import Path
 if not __package__:  # run as `python part2/train.py`: import from the checkout, not from part2/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import torch
-import torch.nn.functional as F
-
 from common.arguments import Parser, number_between, whole_number
 from common.checkpoint import restore
 from common.device import choose_device, has_float64, prepare_process, told, warn_of_memory, working_device
@@ -28,6 +25,9 @@ from part1.train import COLUMNS, CONVERGED, COUNTS, MEMORY_FLAGS, OPTIMIZERS, ad
 from part2.dataset import RESOLUTION, AddingProblem, FrequencyDiscrimination, Palindromes
 from part2.time_gate import PARAMETERS, AlwaysOpen, TimeGate
 from part2.time_gated_lstm import EQUATION_15, TimeGatedLSTM
+
+import torch
+import torch.nn.functional as F
 
 ROOT = Path(__file__).resolve().parents[1]
 TASKS = {

@@ -22,12 +22,6 @@ from pathlib import Path
 if not __package__:  # run as `python part3/benchmark.py`: import from the checkout, not from part3/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import nn
-from torch.utils.data import DataLoader, Dataset, RandomSampler
-
 from common.arguments import Parser, whole_number
 from common.device import (
     benchmark_flags,
@@ -46,6 +40,12 @@ from part3.sampling import Writer, write
 from part3.text import read_text
 from part3.train import settings, update
 from part3.trained import build_model
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULTS = settings()
@@ -162,9 +162,9 @@ def main(argv=None):
     config, device = benchmark_flags(parser, argv, 50, "of the training step: cpu, cuda, cuda:1, mps, or auto")
     with parser.printing():
         vocab_size = TextDataset(config.txt_file, SEQ_LENGTH).vocab_size
-    drawing = [(measure_drawing, config, vocab_size, H) for H in DRAWN_HIDDEN]
-    measured = in_both_states([(measure_training, config), *drawing])
-    report_medians(measured, config.json, device, f"2 layers, batch {BATCH_SIZE}, T {SEQ_LENGTH}")
+        drawing = [(measure_drawing, config, vocab_size, H) for H in DRAWN_HIDDEN]
+        measured = in_both_states([(measure_training, config), *drawing])
+        report_medians(measured, config.json, device, f"2 layers, batch {BATCH_SIZE}, T {SEQ_LENGTH}")
 
 
 if __name__ == "__main__":

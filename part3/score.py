@@ -12,8 +12,6 @@ from pathlib import Path
 if not __package__:  # run as `python part3/score.py`: import from the checkout, not from part3/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import torch
-
 from common.arguments import Parser, new_file, number_between, whole_number
 from common.device import limit_threads, working_device
 from common.files import write_atomically
@@ -22,6 +20,8 @@ from part3.evaluation import parts_of, predictions
 from part3.page import surprise_page
 from part3.text import read_input
 from part3.trained import BOOK, Trained, small_step
+
+import torch
 
 SHOWN = 20_000  # characters, from the first on, that a page shows
 LIKELIEST = 5  # next characters that a page gives for each

@@ -19,11 +19,6 @@ if not __package__:  # run as `python part3/train.py`: import from the checkout,
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # C++ would write pages around the line of a rank that ends
 
-import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import nn
-
 from common.arguments import Parser, flag_words, number_between, positive_number, whole_number
 from common.checkpoint import restore
 from common.device import choose_device, keep_freed_memory, limit_threads, told, warn_of_memory, working_device
@@ -46,6 +41,11 @@ from part3.precision import PRECISIONS, check_precision, computing_in
 from part3.ranks import Ranks, run_script
 from part3.samples import greedy_sample, write_samples
 from part3.trained import BEST, Trained, build_model, memory_of_an_update, small_step, write_trained
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLERS = {"sentences": RandomSentences, "streams": ParallelStreams}

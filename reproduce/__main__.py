@@ -18,11 +18,11 @@ if not __package__:  # run as `python reproduce`: import from the checkout, not 
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 try:
-    from doit.dependency import DatabaseException
-
     from reproduce.claims import comparison
     from reproduce.runner import blocked, expected_minutes, run_steps, unfinished
     from reproduce.texts import fill, make_pdf
+
+    from doit.dependency import DatabaseException
 except ModuleNotFoundError as error:
     print(f"reproduce: error: {error}: pip install -r requirements-dev.txt brings what this needs", file=sys.stderr)
     sys.exit(2)

@@ -17,9 +17,9 @@ import subprocess
 import textwrap
 from pathlib import Path
 
-import jinja2
-
 from reproduce.results import Results
+
+import jinja2
 
 SOLVED = 0.999  # held-out accuracy
 PACKAGES = "pandoc texlive-latex-recommended texlive-fonts-recommended"

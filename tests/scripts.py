@@ -14,9 +14,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-import torch
+from common.device import warm_context
 
-from part1.sweep import warm_context
+import torch
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -11,15 +11,15 @@ import sys
 import warnings
 from contextlib import contextmanager
 
-import pytest
-import torch
-import torch._dynamo  # an optimizer imports it: among the patches below it would be left half imported
-
 from common import figures
 from common.arguments import Parser, with_flags
 from common.run_folder import RunFolder
 from reproduce.steps import steps
 from tests.scripts import ROOT
+
+import pytest
+import torch
+import torch._dynamo  # an optimizer imports it: among the patches below it would be left half imported
 
 TRIES, SEED = int(os.environ.get("FUZZ", 300)), int(os.environ.get("FUZZ_SEED", 0))
 SCRIPTS = sorted(
@@ -99,7 +99,7 @@ def no_work(monkeypatch):
     """Whatever takes time, writes or goes to the network says that all was taken."""
     for name in (
         *("common.figures.new_figure", "common.figures.prepare_process", "common.device.in_fresh_process"),
-        *("common.device.in_both_states", "concurrent.futures.ProcessPoolExecutor", "multiprocessing.get_context"),
+        *("common.device.in_both_states", "common.device.start_process", "multiprocessing.get_context"),
         *("part3.sampling.Writer.__init__", "part3.evaluation.predictions"),
         *("reproduce.runner.run_steps", "reproduce.texts.fill", "zipfile.ZipFile.writestr", "urllib.request.urlopen"),
     ):

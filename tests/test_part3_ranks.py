@@ -5,14 +5,14 @@ import os
 import re
 import socket
 
-import pytest
-import torch
-
 from common.tables import read_records
 from part3 import train
 from part3.precision import check_precision
 from part3.ranks import Ranks
 from tests.scripts import ROOT, call, start
+
+import pytest
+import torch
 
 SRUN = {"SLURM_PROCID": "2", "SLURM_STEP_NUM_TASKS": "6", "SLURM_LOCALID": "1"}
 TORCHRUN = {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "0"}

@@ -13,8 +13,6 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
 from common.arguments import Parser
 from common.tables import read_records, read_runs, write_records
 from part1 import sweep
@@ -25,6 +23,8 @@ from reproduce.results import Results
 from reproduce.steps import steps
 from reproduce.texts import digest_of, fill, make_pdf
 from tests.scripts import ROOT, run, start
+
+import pytest
 
 DRIVER = f"""
 import sys

@@ -15,15 +15,15 @@ from pathlib import Path
 if not __package__:  # run as `python part1/experiments/gates.py`: import from the checkout, not from there
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-import torch
-import torch.nn.functional as F
-from torch import nn
-
 from common.figures import table_script
 from common.training import DivergedError
 from part1 import train
 from part1.dataset import PalindromeDataset, encode
 from part1.lstm import LSTM
+
+import torch
+import torch.nn.functional as F
+from torch import nn
 
 
 class Exchanged(LSTM):

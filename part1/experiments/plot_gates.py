@@ -10,10 +10,10 @@ from statistics import median
 if not __package__:  # run as `python part1/experiments/plot_gates.py`: import from the checkout, not from there
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-import numpy as np
-
 from common import figures
 from common.tables import read_grouped
+
+import numpy as np
 
 IMAGES = {  # title, lowest and highest value
     "g": ("g, candidate", -1, 1),

@@ -7,10 +7,6 @@ import signal
 import subprocess
 import sys
 
-import numpy as np
-import pytest
-import torch
-
 from common import device, training
 from common.arguments import Parser, number_between, positive_number, whole_number
 from common.device import choose_device, has_float64, in_fresh_process, in_turn, timed
@@ -19,6 +15,10 @@ from common.printing import Progress
 from common.tables import read_records, write_records
 from common.training import Clock, DivergedError, check_finite
 from tests.scripts import ROOT
+
+import numpy as np
+import pytest
+import torch
 
 SHARE = number_between(0, 1, include_high=True)
 

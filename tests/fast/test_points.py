@@ -2,9 +2,9 @@
 
 import json
 
-import pytest
-
 from common.figures import Points
+
+import pytest
 
 
 @pytest.fixture

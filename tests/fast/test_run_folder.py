@@ -5,12 +5,12 @@ import os
 import re
 import threading
 
-import pytest
-import torch
-
 from common.checkpoint import read_checkpoint, restore, write_checkpoint
 from common.run_folder import RunFolder
 from common.tables import collect_runs, read_metrics, read_runs
+
+import pytest
+import torch
 
 COLUMNS = ("step", "loss")
 SETTINGS = {"model_type": "RNN", "num_hidden": 5, "train_steps": 10}
