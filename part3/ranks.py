@@ -12,6 +12,8 @@ from reprlib import repr as shortened
 import torch
 import torch.distributed as dist
 
+from common.training import DivergedError
+
 # What torchrun and srun call a process's place: among all ranks, how many there are, and among those of its node.
 LAUNCHERS = (
     ("RANK", "WORLD_SIZE", "LOCAL_RANK"),
@@ -161,6 +163,21 @@ class Ranks:
         if self.size > 1:
             dist.destroy_process_group()
         return result
+
+    def follow(self, training, stop):
+        """Call `training()` as a rank other than 0, and end as rank 0 does: the same exit status, without a word.
+
+        `stop` is this rank's StopFlag. An error here, or the loss of another rank, is one line on stderr and status 1.
+        """
+        try:
+            result = training()
+        except DivergedError:
+            sys.exit(3)
+        except (OSError, MemoryError, RuntimeError) as error:
+            print(f"rank {self.rank} of {self.size}: {error}".partition("\n")[0], file=sys.stderr)
+            sys.exit(1)
+        if result is None:
+            sys.exit(stop.exit_status)
 
     def _refuse(self, problem):
         """End, unless there is no problem: rank 0 raises ValueError with it, the others exit silently, status 2."""
