@@ -309,7 +309,7 @@ function show() {
 const ROWS = 10;
 const rows = Array.from({ length: Math.min(ROWS, V) }, () => {
   const button = make("button", "", "row");
-  button.append(make("b"), make("i"), make("span"));
+  button.append(make("b"), " ", make("i"), make("span"));
   button.addEventListener("click", () => take(button.id_));
   $("rows").append(button);
   return button;
@@ -346,7 +346,6 @@ function showNext() {
     row.style.setProperty("--p", 100 * p[id] + "%");
     row.style.setProperty("--q", 100 * q[id] + "%");
     row.classList.toggle("came", id === came);
-    row.setAttribute("aria-label", `${labels[id]} ${percent(p[id])}: ${inText ? "put it here" : "take it"}`);
   });
 }
 
