@@ -13,6 +13,7 @@ from common.arguments import with_flags
 from reproduce.runner import Step
 
 ROOT = Path(__file__).resolve().parents[1]
+PICTURE = "a picture of a page, taken in a browser"  # why it is not made here
 PARTS = ("part1", "part2", "part3", "report")
 
 
@@ -143,7 +144,14 @@ def add_books(table):
         f"part3/score.py --txt_file assets/book.txt --val_fraction 0.1 --html {{out}}/part3/page.html {checkpoint}"
     )
     table.add("part3/page", command, ["page.html"], ("", 5), inputs=model)
-    table.add("part3/page.png", "", ["page.png"], ("", 0), blocked_by="it is a picture of page.html taken in a browser")
+    table.add(
+        "part3/playground",
+        f"part3/playground.py --output {{out}}/part3/playground.html {checkpoint}",
+        ["playground.html"],
+        ("", 8),
+        inputs=model,
+    )
+    table.add("part3/page.png", "", ["page.png", "playground.png"], ("", 0), blocked_by=PICTURE)
 
 
 def best_book(table):
