@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from reprlib import repr as shortened
 
+from common.training import DivergedError
+
 import torch
 import torch.distributed as dist
 
@@ -171,6 +173,21 @@ class Ranks:
         if self.size > 1:
             dist.destroy_process_group()
         return result
+
+    def follow(self, training, stop):
+        """Call `training()` as a rank other than 0, and end as rank 0 does: the same exit status, without a word.
+
+        `stop` is this rank's StopFlag. An error here, or the loss of another rank, is one line on stderr and status 1.
+        """
+        try:
+            result = training()
+        except DivergedError:
+            sys.exit(3)
+        except (OSError, MemoryError, RuntimeError) as error:
+            print(f"rank {self.rank} of {self.size}: {error}".partition("\n")[0], file=sys.stderr)
+            sys.exit(1)
+        if result is None:
+            sys.exit(stop.exit_status)
 
     @contextmanager
     def _losses_explained(self):

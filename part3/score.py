@@ -4,7 +4,6 @@ python part3/score.py --txt_file assets/book.txt --val_fraction 0.1 --html page.
 """
 
 import math
-import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -14,7 +13,7 @@ if not __package__:  # run as `python part3/score.py`: import from the checkout,
 
 from common.arguments import Parser, new_file, number_between, whole_number
 from common.device import limit_threads, working_device
-from common.files import write_atomically
+from common.page import refuse_overwriting, write_page
 from part3.dataset import encode, split
 from part3.evaluation import parts_of, predictions
 from part3.page import surprise_page
@@ -58,8 +57,8 @@ def print_score(config):
     """Print how well the model predicts the text, and write the page if asked for. Raises ValueError, OSError."""
     text = read_input(config.txt_file, config.encoding)
     trained = Trained(config.checkpoint)
-    if config.html and os.path.realpath(config.html) in map(os.path.realpath, (config.txt_file, trained.path)):
-        raise ValueError(f"--html {config.html} would overwrite what is read")
+    if config.html:
+        refuse_overwriting(config.html, config.txt_file, trained.path)
     model = trained.model().to(working_device(config.device, partial(small_step, trained.settings)))
     title = "standard input" if config.txt_file == "-" else Path(config.txt_file).name
     if config.val_fraction is not None:
@@ -92,7 +91,7 @@ def print_score(config):
         if len(shown) < len(ids):
             notes += f" Shown are {part}; the figures are of all."
         page = surprise_page(title, facts, notes, trained.characters, shown, *expected)
-        write_atomically(config.html, page.encode(errors="replace"))  # a file's name need not be UTF-8
+        write_page(config.html, page)
         print(f"{config.html}: {part}")
 
 

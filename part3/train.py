@@ -26,7 +26,6 @@ from common.printing import Progress, command_line
 from common.run_folder import RunFolder
 from common.training import (
     Clock,
-    DivergedError,
     StopFlag,
     Stopped,
     TorchRandom,
@@ -40,6 +39,7 @@ from part3.optimizer import OPTIMIZERS, SCHEDULES, build_optimizer, learning_rat
 from part3.precision import PRECISIONS, check_precision, computing_in
 from part3.ranks import Ranks, run_script
 from part3.samples import greedy_sample, write_samples
+from part3.summary import Summary
 from part3.trained import BEST, Trained, build_model, memory_of_an_update, small_step, write_trained
 
 import numpy as np
@@ -132,15 +132,6 @@ def evaluated_part(dataset, config):
     return part_to_evaluate(len(dataset.held_out), trained_on, config.seed)
 
 
-def log(run, summary, *row):
-    """Write a row, the values of COLUMNS, to metrics.csv and, if there is a summary, to TensorBoard's events."""
-    run.log(*row)
-    if summary:
-        for name, value in zip(COLUMNS[1:5], row[1:5], strict=True):
-            summary.add_scalar(name, value, row[0])
-        summary.flush()
-
-
 def update(model, optimizer, loss, max_norm):
     """One update of the weights from the gradient of `loss`; returns the gradient's norm, as it was before clipping."""
     optimizer.zero_grad()
@@ -185,7 +176,10 @@ def train(config, dataset, sampler, model, run, stop, ranks, summary=None):
                 rate, seconds = optimizer.param_groups[0]["lr"], clock.seconds()
                 with clock.paused(), suppress(Stopped):
                     heldout_loss = held_out_loss(model, dataset.held_out[heldout_part], stop)
-                    log(run, summary, step, train_loss, heldout_loss, heldout_loss / math.log(2), rate, *seconds)
+                    numbers = (train_loss, heldout_loss, heldout_loss / math.log(2), rate)
+                    run.log(step, *numbers, *seconds)
+                    if summary:
+                        summary.add(step, dict(zip(COLUMNS[1:5], numbers, strict=True)))
                     evaluated, since_best = step, since_best + 1
                     if heldout_loss < best_loss or math.isnan(heldout_loss):  # nan: nothing is held out
                         best_loss, since_best = heldout_loss, 0
@@ -243,16 +237,6 @@ def train(config, dataset, sampler, model, run, stop, ranks, summary=None):
     return losses and {"ended_by": ending, "steps": step, "best_step": best.step, **losses, **clock.results()}
 
 
-def open_summary(path):
-    """A writer of TensorBoard events; None, with a line that says how to get it, if tensorboard is not installed."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        print("--summary_path needs tensorboard: pip install tensorboard; training without it", file=sys.stderr)
-        return None
-    return SummaryWriter(path)
-
-
 def load(config, ranks, device):
     """The data, the sampler and the model."""
     name = config.device if ranks.size == 1 else str(device)  # "auto" may end on the CPU, which one of several may not
@@ -287,7 +271,7 @@ def begin(config, dataset, sampler, model, ranks):
     keep_freed_memory()
     limit_threads()
     if run:
-        summary = open_summary(config.summary_path) if config.summary_path else None
+        summary = Summary(config.summary_path) if config.summary_path else None
         run.begin(device)
     return run, summary
 
@@ -302,22 +286,6 @@ def prepare(config, ranks, device):
     del facts["txt_file"]  # nodes have copies
     ranks.same(**facts)
     return dataset, sampler, model, *ranks.together(partial(begin, config, dataset, sampler, model, ranks))
-
-
-def follow(training, stop, ranks):
-    """Call `training()` as a rank other than 0, and end as rank 0 does: the same exit status, without a word.
-
-    An error of this rank, or the loss of another, is one line on stderr and status 1.
-    """
-    try:
-        result = training()
-    except DivergedError:
-        sys.exit(3)
-    except (OSError, MemoryError, RuntimeError) as error:
-        print(f"rank {ranks.rank} of {ranks.size}: {error}".partition("\n")[0], file=sys.stderr)
-        sys.exit(1)
-    if result is None:
-        sys.exit(stop.exit_status)
 
 
 @hears_signals
@@ -337,7 +305,7 @@ def main(argv=None):
 
     training = partial(ranks.run, partial(train, config, dataset, sampler, model, run, stop, ranks, summary))
     if not run:
-        return follow(training, stop, ranks)
+        return ranks.follow(training, stop)
     parts = f"{len(dataset.training)} characters for training, {len(dataset.held_out)} held out"
     start, end = run.settings["evaluated_part"]
     if end - start < len(dataset.held_out):

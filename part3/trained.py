@@ -39,8 +39,13 @@ class Trained:
         text = (isinstance(self.characters, str) and "".join(sorted({*self.characters}))) or "text"
         plain = {"step": 0, "settings": {"dropout_keep_prob": 1.0}, "characters": text}
         check_entries(self.path, state, plain)
-        with torch.device("meta"):  # takes no memory, whatever the settings are
-            expected = build_model(len(self.characters), self.settings).state_dict()
+        V, H, E = len(self.characters), self.settings["lstm_num_hidden"], self.settings["embedding_dim"]
+        # The large ones first: a model of these settings then takes no more memory than the file did.
+        shapes = {"embedding.weight": (V, E), "output.weight": (V, H)}
+        shapes |= {f"layers.{n}.weight_hh_l0": (4 * H, H) for n in range(self.settings["lstm_num_layers"])}
+        large = {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
+        check_entries(self.path, state, {"model": large})
+        expected = build_model(V, self.settings).state_dict()
         check_entries(self.path, state, {"model": expected})
         self.weights = {name: state["model"][name].float() for name in expected}
 

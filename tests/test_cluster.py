@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from common.arguments import with_flags
@@ -23,6 +24,7 @@ from tests.test_faults import assert_same, fingerprint
 import pytest
 import torch
 
+long = partial(pytest.param, marks=pytest.mark.long)
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
 SMALL = [
@@ -140,7 +142,9 @@ def is_held(pid, without=0):
     return "State:\tT" in status and not any(mask >> without & 1 for mask in pending)
 
 
-@pytest.mark.parametrize("sampling, dtype", [("sentences", "float32"), ("streams", "float32"), ("streams", "float64")])
+@pytest.mark.parametrize(
+    "sampling, dtype", [("sentences", "float32"), long("streams", "float32"), ("streams", "float64")]
+)
 def test_two_ranks_have_the_numbers_of_one_process(cluster, tmp_path, sampling, dtype):
     python, launcher, tolerance, jobs = {}, "torchrun", 1e-5, {}
     if dtype == "float64":
@@ -172,11 +176,11 @@ def unbroken(tmp_path_factory):
 @pytest.mark.parametrize(
     "command, number, steps_lost",
     [
-        ("sbatch --partition=high --nodes=2 --ntasks-per-node=2 --output=/dev/null --wrap=true", signal.SIGUSR1, 0),
+        long("sbatch --partition=high --nodes=2 --ntasks-per-node=2 --output=/dev/null --wrap=true", signal.SIGUSR1, 0),
         ("scancel --signal=TERM {job}", signal.SIGTERM, 0),  # preempted so: to the ranks, not to the job's shell
         ("scontrol update JobId={job} TimeLimit=2", signal.SIGUSR1, 0),  # minutes; SLURM looks every 30 s
         ("scontrol requeue {job}", None, CHECKPOINT_EVERY),
-        ("scontrol update NodeName={node} State=DOWN Reason=test", None, CHECKPOINT_EVERY),
+        long("scontrol update NodeName={node} State=DOWN Reason=test", None, CHECKPOINT_EVERY),
     ],
 )
 def test_an_interrupted_job_goes_on(cluster, tmp_path, unbroken, command, number, steps_lost):
@@ -196,7 +200,7 @@ def test_an_interrupted_job_goes_on(cluster, tmp_path, unbroken, command, number
     assert_same(fingerprint(folder), unbroken)
 
 
-@pytest.mark.parametrize("launcher", ["srun", "torchrun"])
+@pytest.mark.parametrize("launcher", ["srun", long("torchrun")])
 def test_ranks_stop_at_the_same_step_and_a_resume_may_have_another_number(cluster, tmp_path, launcher):
     flags, folder, alone = [*LONG, "--checkpoint_every", 10**6], tmp_path / "run", tmp_path / "alone"
     job = train(cluster, tmp_path, flags, ["--nodes=2", "--no-requeue"], LAUNCHER=launcher)
@@ -258,12 +262,12 @@ RAISE, KILL = "raise KeyError('the reason')", "os.kill(os.getpid(), signal.SIGKI
     "flags, statements, options, status, reason",
     [
         (["--txt_file", "no_such_book.txt"], "", [], 2, "No such file or directory: 'no_such_book.txt'"),
-        (["--batch_size", 7], "", ["--nodes=2"], 2, "--batch_size 7 cannot be divided among 2 ranks"),
+        long(["--batch_size", 7], "", ["--nodes=2"], 2, "--batch_size 7 cannot be divided among 2 ranks"),
         (["--learning_rate", 9e29], "", ["--nodes=2"], 3, "diverged, the last good checkpoint"),
-        ([], BREAK.format(rank=0, what=RAISE), [], 1, "KeyError: 'the reason'"),
+        long([], BREAK.format(rank=0, what=RAISE), [], 1, "KeyError: 'the reason'"),
         ([], BREAK.format(rank=1, what=RAISE), ["--nodes=2"], 1, "KeyError: 'the reason'"),
         ([], BREAK.format(rank=0, what=KILL), ["--nodes=2"], None, ""),
-        ([], BREAK.format(rank=1, what=KILL), ["--nodes=2"], None, ""),
+        long([], BREAK.format(rank=1, what=KILL), ["--nodes=2"], None, ""),
     ],
 )
 def test_an_error_ends_the_job_for_good(cluster, tmp_path, flags, statements, options, status, reason):
@@ -301,9 +305,9 @@ def new_points(folder, job):
 
 def test_an_array_does_each_point_once_and_completes_what_was_cancelled(cluster, tmp_path):
     in_peace, broken = tmp_path / "in_peace", tmp_path / "broken"
-    job, figure = sweep(cluster, in_peace, "0-3")
+    job, figure = sweep(cluster, in_peace, "0-2")
     wait_until((in_peace / "figures/accuracy.png").exists)
-    assert new_points(in_peace, job) == [3, 3, 3, 3] and len(points(in_peace)) == 12
+    assert new_points(in_peace, job) == [4, 4, 4] and len(points(in_peace)) == 12
     tasks = cluster.run("scontrol", "--oneliner", "show", "job", job.number).splitlines()
     assert {re.search(r" NodeList=(\S+)", task)[1] for task in tasks} == set(cluster.nodes)
 
@@ -314,7 +318,7 @@ def test_an_array_does_each_point_once_and_completes_what_was_cancelled(cluster,
     done = len(points(broken))
     figure.leave_the_queue()
     assert 0 < done < 12 and not (broken / "figures").exists()
-    job, figure = sweep(cluster, broken, "0-3")
+    job, figure = sweep(cluster, broken, "0-2")
     wait_until((broken / "figures/accuracy.png").exists)
     assert sum(new_points(broken, job)) == 12 - done and points(broken) == points(in_peace)
 

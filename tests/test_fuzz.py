@@ -218,7 +218,11 @@ def complaint(script, words, place, before, outcome, err):
     lines = [line for line in err.splitlines() if not line.startswith(("warning: ", "device "))]
     after = snapshot(place)
     changed = {path for path in before if before[path] != after.get(path)}
-    new = {path for path in after.keys() - before.keys() if os.path.isfile(path) and os.path.basename(path) != "lock"}
+    new = {
+        path
+        for path in after.keys() - before.keys()
+        if os.path.isfile(path) and not os.path.basename(path).startswith("lock")
+    }
     if isinstance(outcome, BaseException) and not isinstance(outcome, Worked):
         return f"{type(outcome).__name__}: {outcome}"
     if changed:

@@ -122,7 +122,14 @@ def test_the_zip_runs_where_it_is_unpacked_and_makes_the_same_zip_there(tmp_path
         assert archive.testzip() is None
         archive.extractall(tmp_path)
     assert all(name.startswith("jansen_assignment2/") for name in names) and len({*names}) == len(names)
-    for path in ("README.md", "requirements.txt", "part3/train.sbatch", "part3/page.js", "results/part2/runs/runs.csv"):
+    named = (
+        "README.md",
+        "requirements.txt",
+        "part3/train.sbatch",
+        "assets/pages/shared.js",
+        "results/part2/runs/runs.csv",
+    )
+    for path in named:
         assert f"jansen_assignment2/{path}" in names
     assert not [name for name in names if name.endswith(("checkpoint.pt", ".pyc", "config.json"))]
     unpacked = tmp_path / "jansen_assignment2"

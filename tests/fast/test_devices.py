@@ -74,13 +74,14 @@ class Imitation(TorchDispatchMode):
 SMALL = {"train_steps": 3, "eval_every": 2, "batch_size": 4}
 PART1 = {**SMALL, "input_length": 5, "num_hidden": 6}
 PART3 = {**SMALL, "seq_length": 5, "lstm_num_hidden": 6, "sample_every": 1, "checkpoint_every": 2, "print_every": 1}
+ONE_STEP = {"train_steps": 1, "eval_every": 1}  # of a hundred time steps
 TRAININGS = {
     "RNN": (part1, PART1),
     "LSTM": (part1, {**PART1, "model_type": "LSTM", "optimizer": "adam"}),
     "curriculum": (part1, {**PART1, "curriculum": True}),
     "time gate": (part2, {**PART1, "task": "palindromes", "times": 2}),
-    "time gate in ms": (part2, {**SMALL, "num_hidden": 6, "task": "frequency"}),
-    "time as an input": (part2, {**SMALL, "num_hidden": 6, "task": "frequency", "model_type": "lstm"}),
+    "time gate in ms": (part2, {**SMALL, **ONE_STEP, "num_hidden": 6, "task": "frequency"}),
+    "time as an input": (part2, {**SMALL, **ONE_STEP, "num_hidden": 6, "task": "frequency", "model_type": "lstm"}),
     "sentences": (part3, {**PART3, "dropout_keep_prob": 0.5}),
     "streams": (part3, {**PART3, "sampling": "streams", "schedule": "cosine"}),
 }
