@@ -159,7 +159,8 @@ def main(argv=None):
         sys.exit(f"{url} is no book: {error}; nothing was written")
     except (OSError, http.client.HTTPException) as error:
         sys.exit(f"{url}: {' '.join(reason(error, config.timeout).split())}; nothing was written")
-    timer.cancel()
+    finally:
+        timer.cancel()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # too late for Ctrl-C: it would leave a half-written file behind
     try:
         write_atomically(output, text)
