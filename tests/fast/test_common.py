@@ -6,6 +6,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from unittest.mock import Mock
 
 from common import device, training
 from common.arguments import Parser, number_between, positive_number, whole_number
@@ -126,6 +127,7 @@ def test_a_full_disk_is_told_with_the_path_and_the_free_space(tmp_path, monkeypa
 
 WRITING = """
 import sys
+from unittest.mock import Mock
 from common.files import write_atomically
 for _ in range(200):
     write_atomically(sys.argv[1], sys.argv[2] * 100_000)
@@ -151,6 +153,7 @@ def test_records_are_read_as_they_were_written(tmp_path):
 ASCII_LOCALE = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "OMP_NUM_THREADS": "1"}
 IN_ASCII = """
 import sys
+from unittest.mock import Mock
 from common.files import append_line
 from common.tables import read_records, write_table
 append_line(sys.argv[1], "na\\u00efve")
@@ -217,7 +220,7 @@ def test_a_fresh_process_has_one_thread_and_keeps_freed_memory_only_if_told(monk
     kept = []
     monkeypatch.setattr(device, "keep_freed_memory", lambda: kept.append(True))
     for keep in (False, True):
-        device._prepare(keep)
+        device._answer(Mock(), keep, int, ())
     assert kept == [True]
 
 
