@@ -108,7 +108,7 @@ def read_points(folder):
             with suppress(KeyError, TypeError):
                 if "diverged" in record or 0 <= record["accuracy"] <= 1:
                     found[name_of(record)] = record
-        if path.name == POINTS and not found:
+        if path.name == POINTS and records and not found:
             raise ValueError(f"{path} holds no point of part1/sweep.py")
         if damaged := len(records) - len(found):
             print(f"warning: {path} is damaged: {damaged} of {len(records)} points are left out", file=sys.stderr)
