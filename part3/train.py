@@ -19,7 +19,7 @@ if not __package__:  # run as `python part3/train.py`: import from the checkout,
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # C++ would write pages around the line of a rank that ends
 
-from common.arguments import Parser, flag_words, number_between, positive_number, whole_number
+from common.arguments import Parser, flag_words, new_folder, number_between, positive_number, whole_number
 from common.checkpoint import restore
 from common.device import choose_device, keep_freed_memory, limit_threads, told, warn_of_memory, working_device
 from common.printing import Progress, command_line
@@ -92,7 +92,7 @@ def build_parser():
     output.add_argument("--print_every", type=updates, default=5, help="updates per line of progress")
     output.add_argument("--sample_every", type=updates, default=100, help="updates per sample of text")
     output.add_argument("--checkpoint_every", type=updates, default=200, help="updates per checkpoint")
-    output.add_argument("--summary_path", help="folder for TensorBoard events, if tensorboard is installed")
+    output.add_argument("--summary_path", type=new_folder, help="folder for TensorBoard events, if it is installed")
     output.add_argument("--output_dir", help="run folder; none: a new numbered one under results/part3")
     output.add_argument("--resume", action="store_true", help="resume the run in --output_dir, if there is one")
     return parser
