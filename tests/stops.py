@@ -2,8 +2,8 @@
 
 python tests/stops.py --trials 20 --input_length 3500      # an evaluation of some ten CPU-seconds, three in a run
 
-Part 1's LSTM, two updates, an evaluation after each and one at the end, all of 1,000 palindromes. Prints a line for each
-trial; ends with status 1 if one was saved later than after 5 seconds, or ended otherwise than the unbroken run.
+Part 1's LSTM, two updates, an evaluation after each and one at the end, all of 1,000 palindromes. Prints a line for
+each trial; ends with status 1 if one was saved later than after 5 seconds, or ended otherwise than the unbroken run.
 """
 
 import argparse
@@ -15,7 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])
+if not __package__:  # run as `python tests/stops.py`: import from the checkout, not from tests/
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from tests.scripts import ROOT
 from tests.test_faults import assert_same, fingerprint
