@@ -25,6 +25,8 @@ from pathlib import Path
 from part1.solved import is_solved
 from reproduce.results import Results
 
+import jinja2
+
 MARKED = r"(?s)(<!-- ([^/].*?) -->)(.*?)(<!-- / -->)"  # an expression and, before the second mark, its number
 PACKAGES = "pandoc texlive-latex-recommended texlive-fonts-recommended"
 
