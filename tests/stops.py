@@ -55,7 +55,7 @@ def trial(folder, number):
 
 def main():
     trials, good = int(sys.argv[1]), 0
-    with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(10) as pool:
+    with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(4) as pool:
         folders = [Path(place, str(number)) for number in range(trials)]
         stopped = pool.map(trial, folders, range(trials))
         whole = Path(place, "whole")
