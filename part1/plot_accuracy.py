@@ -14,8 +14,8 @@ if not __package__:  # run as `python part1/plot_accuracy.py`: import from the c
 
 from common import figures
 from common.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
+from part1.solved import is_solved
 from part1.sweep import read_points
-from part1.train import CONVERGED
 
 INPUTS = {1: "raw digits", 10: "one-hot digits"}
 # (cell, init, learning rate): label, colour, marker, line. The first two are the defaults.
@@ -58,16 +58,22 @@ def accuracies(results):
     return sorted(0.1 if result.get("accuracy") is None else result["accuracy"] for result in results)
 
 
+def count_solved(results):
+    """How many of the seeds have solved their length; none that diverged."""
+    found = [result for result in results if result.get("accuracy") is not None]
+    return sum(is_solved(result["accuracy"], result["palindromes"], result["input_length"]) for result in found)
+
+
 def by_length(points, curve, input_dim):
-    """{T: accuracies of the seeds} of a curve, in order of T."""
-    return {T: accuracies(points[c, dim, T]) for c, dim, T in sorted(points) if (c, dim) == (curve, input_dim)}
+    """{T: results of the seeds} of a curve, in order of T."""
+    return {T: points[c, dim, T] for c, dim, T in sorted(points) if (c, dim) == (curve, input_dim)}
 
 
 def solved_up_to(points, curve, input_dim):
     """The longest T up to which every seed of the curve solved every length tried; None if not even the first."""
     longest = None
-    for T, values in by_length(points, curve, input_dim).items():
-        if values[0] < CONVERGED:
+    for T, results in by_length(points, curve, input_dim).items():
+        if count_solved(results) < len(results):
             break
         longest = T
     return longest
@@ -82,7 +88,8 @@ def figure(points, curves, title):
         lines = [f"{INPUTS[input_dim]}: every seed solved"]
         for rank, curve in enumerate(curves):
             label, colour, marker, line = CURVES[curve]
-            seeds = {T: [100 * v for v in values] for T, values in by_length(points, curve, input_dim).items()}
+            found = by_length(points, curve, input_dim)
+            seeds = {T: [100 * accuracy for accuracy in accuracies(results)] for T, results in found.items()}
             for T, values in seeds.items():
                 ax.plot([T] * len(values), values, marker, color=colour, ms=2.5, alpha=0.6)
             if seeds:
@@ -110,7 +117,7 @@ def table(points):
         values = accuracies(results)
         costs = ([result[name] for result in results if name in result] for name in ("steps", "cpu_seconds"))
         costs = (f"{median(cost or [math.nan]):.0f}" for cost in costs)
-        solved = f"{sum(v >= CONVERGED for v in values)} of {len(values)}"
+        solved = f"{count_solved(results)} of {len(results)}"
         rows.append((*curve[:2], f"{curve[2]:g}", INPUTS[dim], T, solved, figures.spread(values, ".4f"), *costs))
     numbers = ("accuracy, median (lowest to highest)", "updates, median", "CPU s, median")
     return figures.markdown(("cell", "init", "rate", "input", "T", "seeds solved", *numbers), rows)

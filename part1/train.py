@@ -25,6 +25,7 @@ from part1 import init
 from part1.curriculum import Curriculum
 from part1.dataset import PalindromeDataset, encode
 from part1.lstm import LSTM
+from part1.solved import FEW
 from part1.vanilla_rnn import VanillaRNN
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,7 +38,7 @@ OPTIMIZERS = {
 }
 COLUMNS = ("step", "train_loss", "heldout_loss", "heldout_accuracy", "grad_norm", "cpu_seconds", "wall_seconds")
 COUNTS = {"evaluated": 0, "solved": 0, "last": [0.0, 0.0]}  # what else a checkpoint holds, and of which kind it is
-CONVERGED = 0.999  # held-out accuracy that counts as solved
+CONVERGED = 0.999  # held-out accuracy of an evaluation that --patience counts; what is solved: part1/solved.py
 EVALUATION, FINAL_EVALUATION = 1_000, 10_000  # held-out palindromes drawn each time
 MEMORY_FLAGS = "--input_length, --batch_size or --num_hidden"  # that lower the memory of an update
 AT_ONCE = 400_000  # digits that an evaluation reads between two looks at the stop flag: an LSTM takes about a second
@@ -157,12 +158,12 @@ def evaluate(model, digits, target, input_dim, stop=False, at_once=None):
 
 
 def held_out_score(model, dataset, count, input_dim, stop=False):
-    """Accuracy, 0 to 1, and loss in nats on `count` random palindromes of a held-out set, or on each where T ≤ 6.
+    """Accuracy, 0 to 1, and loss in nats on `count` random palindromes of a held-out set, or on each where T ≤ 8.
 
     Raises Stopped as `evaluate` does; the position in the set's random stream is then as it was before.
     """
     before = dataset.state_dict()
-    if dataset.seq_length > 6:
+    if dataset.seq_length - 1 > FEW:
         digits, target = dataset.batch(count)
     else:
         palindromes = dataset.every_palindrome()

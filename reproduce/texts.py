@@ -19,9 +19,9 @@ from pathlib import Path
 
 import jinja2
 
+from part1.solved import is_solved
 from reproduce.results import Results
 
-SOLVED = 0.999  # held-out accuracy
 PACKAGES = "pandoc texlive-latex-recommended texlive-fonts-recommended"
 
 
@@ -45,7 +45,7 @@ FILTERS = {
     "power": power,
     "span": lambda column: f"{written(column.min(), ',.0f')} to {written(column.max(), ',.0f')}",
     "bits": lambda nats: nats / math.log(2),
-    "solved": lambda rows: int((rows.accuracy >= SOLVED).sum()),
+    "solved": lambda rows: sum(map(is_solved, rows.accuracy, rows.palindromes, rows.input_length)),
     "wrap": lambda text, width: "\n".join(textwrap.fill(line, width) for line in text.splitlines()),
 }
 

@@ -193,9 +193,13 @@ def test_figures_and_table_from_the_files(unbroken, tmp_path, capsys):
 
 def test_solved_up_to_stops_at_the_first_length_that_a_seed_failed():
     curve = ("LSTM", "default", 0.001)
-    accuracy = {5: [1.0, 0.9995], 8: [1.0, 1.0], 11: [1.0, 0.998], 14: [1.0, 1.0]}
-    points = {(curve, 1, T): [{"accuracy": a} for a in values] for T, values in accuracy.items()}
-    assert plot_accuracy.solved_up_to(points, curve, 1) == 8
+    accuracy = {5: [1.0, 0.9995], 9: [1.0, 0.9996], 11: [1.0, 0.9995], 14: [1.0, 1.0]}
+
+    def points_at(T):
+        return [{"accuracy": a, "palindromes": 10_000, "input_length": T - 1} for a in accuracy[T]]
+
+    points = {(curve, 1, T): points_at(T) for T in accuracy}
+    assert plot_accuracy.solved_up_to(points, curve, 1) == 9
     points[curve, 1, 5][0]["accuracy"] = None  # diverged
     assert plot_accuracy.solved_up_to(points, curve, 1) is None
 

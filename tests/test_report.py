@@ -21,7 +21,7 @@ from part2.time_gate import openness
 from part2.time_gated_lstm import TimeGatedLSTM
 from reproduce.__main__ import TEXTS
 from reproduce.results import Results
-from reproduce.texts import SOLVED, digest_of, fill
+from reproduce.texts import FILTERS, digest_of, fill
 from tests.scripts import ROOT
 
 REPORT = (ROOT / "reproduce/report.md").read_text()
@@ -91,7 +91,8 @@ def solved_by_every_seed(cell, dim):
     """The longest palindrome T that every seed of the default sweep solved, all shorter ones too."""
     longest = None
     for T in (5, 8, 11, 14, 17, 20, 25, 30):
-        if Results(ROOT / "results").sweep(cell, T - 1, dim).accuracy.min() < SOLVED:
+        rows = Results(ROOT / "results").sweep(cell, T - 1, dim)
+        if FILTERS["solved"](rows) < len(rows):
             return longest
         longest = T
     return longest

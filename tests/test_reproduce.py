@@ -402,9 +402,9 @@ gated_seed0,10,0.99
 gated_seed0,15,1
 gated_seed1,11,0.99
 """
-POINTS_ROWS = """model_type,input_length,input_dim,init,learning_rate,seed,accuracy,accuracy_beyond
-RNN,10,1,default,0.001,0,0.99,"{""20"": 0.5}"
-RNN,10,1,default,0.001,1,1.0,"{""20"": 0.75}"
+POINTS_ROWS = """model_type,input_length,input_dim,init,learning_rate,seed,accuracy,palindromes,accuracy_beyond
+RNN,10,1,default,0.001,0,0.9995,10000,"{""20"": 0.5}"
+RNN,10,1,default,0.001,1,1.0,10000,"{""20"": 0.75}"
 """
 
 

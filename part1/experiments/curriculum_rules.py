@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from common.figures import table_script
 from part1.curriculum import RIGHT, Curriculum
 from part1.dataset import PalindromeDataset, encode
+from part1.experiments.length_tested import tested
 from part1.train import OPTIMIZERS, build_model, settings, update
 
 # (whether half of every batch stays short, the loss in nats below which the bound grows)
@@ -83,14 +84,15 @@ def measure(flags, points):
         digits, target = PalindromeDataset(goal + 1, seed, held_out=True).batch(1_000)
         with torch.no_grad():
             p, h = model(encode(digits, 10), return_states=True)
-        answer = p.argmax(dim=1)
-        accuracy = (answer == target).float().mean().item()
-        return accuracy, (updates, bound, f"{accuracy:.4f}", told_apart(target, answer)), shown_states(h[:, -1], target)
+        accuracy, *drawn_and_solved = tested(model, goal, seed, 10)
+        end = updates, bound, told_apart(target, p.argmax(dim=1)), accuracy, *drawn_and_solved
+        return accuracy, end, shown_states(h[:, -1], target)
 
     for point, (accuracy, end, shown) in points.each(run, RULES, seeds):
         accuracies[point], states[point] = accuracy, shown
         ends.append((*point, *end))
-    yield "curriculum_rules", ("rule", "seed", "updates", "bound", "accuracy", "digits_told_apart"), ends
+    columns = ("rule", "seed", "updates", "bound", "digits_told_apart", "accuracy", "palindromes", "solved")
+    yield "curriculum_rules", columns, ends
     bare, *_, full = RULES
     worst = min(seeds, key=lambda seed: accuracies[bare, seed])  # on it the bare rule merges digits
     rows = [(rule, worst, *state) for rule in (bare, full) for state in states[rule, worst]]

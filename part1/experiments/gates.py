@@ -3,8 +3,9 @@
 python part1/experiments/gates.py
 
 One-hot palindromes, part1/train.py's loop and default settings, until two consecutive held-out evaluations reach 99.9 %
-(solved), or the updates are spent. Writes gates_ablation.csv (the variants), gates_forget_bias.csv (first forget biases
-against length) and gates_activations.csv (the gates of a trained LSTM over one palindrome); plot_gates.py draws them.
+or the updates are spent; whether that has solved the length is then decided by part1/solved.py. Writes
+gates_ablation.csv (the variants), gates_forget_bias.csv (first forget biases against length) and gates_activations.csv
+(the gates of a trained LSTM over one palindrome); plot_gates.py draws them.
 """
 
 import sys
@@ -24,6 +25,7 @@ from common.training import DivergedError
 from part1 import train
 from part1.dataset import PalindromeDataset, encode
 from part1.lstm import LSTM
+from part1.solved import is_solved
 
 
 class Exchanged(LSTM):
@@ -73,8 +75,8 @@ def with_forget_bias(b_f, *sizes):
 def trained(build, length, seed, updates, patience=2):
     """Train the LSTM that `build(D, H, K)` makes; the variants of a seed start from the same weights.
 
-    Returns the model, its held-out accuracy as text, the updates made, and 1 if the task is solved. A run that diverges
-    counts as chance, 0.1, after all its updates.
+    Returns the model, its held-out accuracy as text, the updates made, and 1 if it has solved the length. A run that
+    diverges counts as chance, 0.1, after all its updates.
     """
     run = {"input_length": length, "seed": seed, "train_steps": updates, "patience": patience}
     config = train.settings(input_dim=10, device="cpu", **run)
@@ -83,8 +85,9 @@ def trained(build, length, seed, updates, patience=2):
     try:
         result = train.train(config, model, train.build_training_set(config), show=False)
     except DivergedError:
-        result = {"accuracy": 0.1, "steps": updates, "converged": False}
-    return model, f"{result['accuracy']:.4f}", result["steps"], int(result["converged"])
+        result = {"accuracy": 0.1, "steps": updates, "palindromes": 1}
+    solved = is_solved(result["accuracy"], result["palindromes"], length)
+    return model, f"{result['accuracy']:.4f}", result["steps"], int(solved)
 
 
 def ablation(flags, points):

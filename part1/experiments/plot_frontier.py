@@ -5,7 +5,6 @@ python part1/experiments/plot_frontier.py
 Reads the tables of part1/sweep.py, part2/train.py (its time gate) and part1/experiments/reservoir.py.
 """
 
-import math
 import re
 import sys
 from collections import defaultdict, namedtuple
@@ -18,9 +17,9 @@ if not __package__:  # run as `python part1/experiments/plot_frontier.py`: impor
 from common import figures
 from common.figures import BLUE, SKY, VERMILION, read_grouped
 from common.run_folder import read_runs
+from part1.solved import is_solved
 from part1.sweep import read_points
 
-SOLVED, CONFIDENCE = 0.999, 0.95  # a seed is solved if the lower bound of its accuracy, so sure, is at least 0.999
 MOST = 0.9  # share of the seeds that must be solved
 INPUTS = {10: "one-hot digits", 1: "raw digits"}
 STYLES = {
@@ -39,20 +38,6 @@ MEMORIES = {
 
 # A way of training: one of MEMORIES, the cell, its first weights and the like, 1 for raw digits or 10.
 Row = namedtuple("Row", ("memory", "cell", "way", "input_dim"))
-
-
-def is_solved(accuracy, palindromes, every_one=False):
-    """Whether so many random palindromes leave 95 % certainty that 99.9 % of all would be right.
-
-    The bound is Clopper and Pearson's, exact and one-sided: were one answer in a thousand wrong, so few errors would
-    come in at most 5 % of such tests. 3,000 without an error pass, 10,000 with up to four. With `every_one` all that
-    there are were tried, nothing is left to chance, and all must be right.
-    """
-    errors = round((1 - accuracy) * palindromes)
-    if every_one or errors >= (1 - SOLVED) * palindromes:  # more than half of such tests have as few
-        return errors == 0
-    so_few = (math.comb(palindromes, k) * (1 - SOLVED) ** k * SOLVED ** (palindromes - k) for k in range(errors + 1))
-    return sum(so_few) <= 1 - CONFIDENCE
 
 
 def count_solved(seeds):
@@ -102,22 +87,21 @@ def _swept(run):
     if run["learning_rate"] != 0.001:
         way += f", rate {run['learning_rate']:g}"
     row = Row("engineered" if run["init"] == "latch" else "learned", run["model_type"], way, run["input_dim"])
-    every_one = run["input_length"] <= 5
-    return row, "diverged" not in run and is_solved(run["accuracy"], run["palindromes"], every_one)
+    return row, "diverged" not in run and is_solved(run["accuracy"], run["palindromes"], run["input_length"])
 
 
 def _gated(run):
     """The row of a run of part 2, and whether it is solved."""
     low, high = run["log_tau"]
     row = Row("learned", "time-gated LSTM", f"{run['init']}, log τ {low:g} to {high:g}", 10)
-    return row, is_solved(run["accuracy"], run["sequences"])
+    return row, is_solved(run["accuracy"], run["sequences"], run["input_length"])
 
 
 def _reservoir(line):
     """The row of a line of reservoir.csv, and whether it is solved."""
     cell, weights = line["weights"].split(", ")
     row = Row("reservoir", cell, f"{weights}, readout only", line["input_dim"])
-    return row, is_solved(line["accuracy"], line["palindromes"])
+    return row, is_solved(line["accuracy"], line["palindromes"], line["input_length"])
 
 
 @figures.in_house_style

@@ -83,7 +83,7 @@ def forget_bias_figure(biases):
     tried = sorted({length for at_length in biases.values() for length in at_length})
     ax.set_yticks([0, *tried], ["none", *map(str, tried)])
     ax.set(xticks=[*longest], xlabel="forget gate's bias before training")
-    ax.set_ylabel("longest of the lengths tried that is solved (digits)")
+    ax.set_ylabel("longest length solved (digits)")
     highest = max(map(median, longest.values()))
     best = " and ".join(f"{bias:g}" for bias, lengths in longest.items() if median(lengths) == highest)
     most = max(run["updates"] for at_length in biases.values() for runs in at_length.values() for run in runs)
