@@ -110,10 +110,9 @@ class Browser:
         return result["result"].get("value")
 
     def until(self, condition):
-        """Wait until a JavaScript expression is true."""
-        self.run(
-            f"new Promise(done => {{ const look = () => ({condition}) ? done() : setTimeout(look, 20); look(); }})"
-        )
+        """Wait until a JavaScript expression is true; RuntimeError after 3,000 looks."""
+        look = f"({condition}) ? done() : --left ? setTimeout(look, 20) : refuse(new Error('never came'))"
+        self.run(f"new Promise((done, refuse) => {{ let left = 3000; const look = () => {look}; look(); }})")
 
     def move(self, selector):
         """Move the mouse to the middle of the first element that a CSS selector finds; returns where that is."""

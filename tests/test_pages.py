@@ -9,6 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from common.checkpoint import read_checkpoint, write_checkpoint
+from part1 import playground as memory
+from part1.dataset import encode as encode_digits
+from part1.train import main as train
 from part3 import playground as writer
 from part3.dataset import encode
 from part3.trained import BOOK, Trained, build_model, write_trained
@@ -17,7 +21,7 @@ from tests.browser import CHROMIUM, Browser, is_closed
 from tests.scripts import ROOT, call
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome here")
-PAGES = ["results/part3/playground.html"]
+PAGES = [f"results/part{part}/playground.html" for part in (1, 3)]
 ATTACK = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\0\x1b\u202eabc&amp;{{title}}\u2028<!--\n"
 RARE = [chr(0x1F300 + n) for n in range(300)] + [chr(0x4E00 + n) for n in range(605)]
 VOCABULARIES = {1: [*string.printable[:95], *RARE], 2: string.ascii_letters + '\n .,"“”!?', 3: ATTACK + "xyz ABC"}
@@ -164,20 +168,20 @@ def test_the_writer_is_used(browser, tmp_path):
     assert said("#text") == "Sleeping beauty is "
     browser.click("#one")
     until("#count", "20 characters")
-    best = sign(said("#rows .row b"))
+    best = said("#rows .row b")
     browser.click("#rows .row")
     until("#count", "21 characters")
-    assert said("#text")[20:] == best, "the likeliest was taken"
+    assert said("#text")[20:] == sign(best), "the likeliest was taken"
 
     browser.click("#text span:nth-child(3)")
     until("#next-title", "Before e: ")
     browser.press("ArrowRight"), browser.press("ArrowRight")
     until("#next-title", "Before p: ")
     assert said("#rows .came b") == "p"
-    other, before = sign(said("#rows .row:not(.came) b")), said("#text")
+    other, before = said("#rows .row:not(.came) b"), said("#text")
     browser.click("#rows .row:not(.came)")
-    until("#next-title", f"Before {said('#rows .row:not(.came) b')}: ")
-    assert said("#text") == before[:4] + other + before[5:], "it stands in the other's place"
+    until("#next-title", f"Before {other}: ")
+    assert said("#text") == before[:4] + sign(other) + before[5:], "it stands in the other's place"
 
     browser.click("#edit")
     browser.run("$('editor').setSelectionRange(8, 8)")
@@ -287,3 +291,117 @@ def test_no_serious_fault_for_people_with_disabilities(browser, axe, path, width
     assert [fault["id"] for fault in found if fault["impact"] in ("serious", "critical")] == [], told
     assert browser.run("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out"
     assert quiet(browser)
+
+
+def test_the_memory_computes_what_torch_does(browser, tmp_path):
+    """States over 1,000 digits, and answers; of the committed networks, each before training too."""
+    runs = [memory.read_network(path) for path in sorted(memory.NETWORKS.glob("*.pt"))]
+    page = memory.memory_page(runs)
+    assert page == (ROOT / PAGES[0]).read_text(), "the committed page is of the committed networks"
+    assert len(page.encode()) < 3e6 and is_closed(page)
+    open_page(browser, tmp_path, page)
+    digits = np.random.default_rng(2).integers(10, size=1000)
+    x = encode_digits(torch.tensor(digits)[None], 10).double()
+    for settings, *models in runs:
+        for step, model in enumerate(models):
+            n = [network["name"] for network in data_of(page)["networks"]].index(memory.told(settings, step))
+            with torch.no_grad():
+                _, states = model.double()(x, return_states=True)
+            h = (states if torch.is_tensor(states) else states[0])[0]
+            answers = (h @ model.W_ph.T + model.b_p).argmax(dim=1)
+            script = f"""(digits => {{
+                const network = networks[{n}], state = network.start();
+                return digits.map(digit => {{
+                    network.step(digit, state);
+                    return [best(network.answer(state)), ...state.slice(0, network.hidden)];
+                }});
+            }})({digits.tolist()})"""
+            found = np.array(browser.run(script))
+            assert np.abs(found[:, 1:] - h.numpy(force=True)).max() < 1e-4
+            assert (found[:, 0] == answers.numpy()).all()
+    assert quiet(browser)
+
+
+@pytest.mark.parametrize("cell", ["RNN", "LSTM"])
+def test_a_small_change_grows_as_the_jacobian_says(browser, tmp_path, cell):
+    """Raw digits, and a network that was kept: the derivative in the page is that of autograd."""
+    flags = ["--model_type", cell, "--num_hidden", 7, "--train_steps", 2, "--input_length", 5, "--seed", 3]
+    train([*map(str, flags), "--output_dir", str(tmp_path / "run")])
+    memory.main([str(tmp_path / "run"), "--output", str(tmp_path / "page.html"), "--keep", str(tmp_path / "kept")])
+    run, kept = (memory.read_network(tmp_path / path) for path in ("run", f"kept/{cell}_5.pt"))
+    assert memory.memory_page([run]) == memory.memory_page([kept])
+    model = kept[2]
+    browser.open(tmp_path / "page.html")
+    browser.run("$('again').click(); [4, 0, 9, 1, 1, 3].forEach(readOne); show()")
+    browser.run("var side = sides.find(side => !side.network.name.endsWith('untrained'))")
+    grown, size = browser.run("[side.past.map(step => step.grown), side.network.size]")
+    random = browser.run(f"(random => Array.from({{length: {size}}}, () => random() - 0.5))(generator(7))")
+    direction = torch.tensor(random).double()
+    direction /= direction.norm()
+    model.double()
+    first = encode_digits(torch.tensor([[4]]), 1).double()
+    rest = encode_digits(torch.tensor([[0, 9, 1, 1, 3]]), 1).double()
+
+    def after(state):  # h, or h and c side by side
+        parts = state[None] if cell == "RNN" else tuple(state[None].chunk(2, dim=1))
+        _, states = model(rest, parts, return_states=True)
+        return states[0, -1] if cell == "RNN" else torch.cat([s[0, -1] for s in states])
+
+    _, states = model(first, return_states=True)
+    state = states[0, 0] if cell == "RNN" else torch.cat([s[0, 0] for s in states])
+    change = torch.autograd.functional.jvp(after, state.detach(), direction)[1]
+    assert grown[0] == pytest.approx(0) and grown[-1] == pytest.approx(change.norm().log10().item(), abs=1e-6)
+
+
+def test_the_memory_is_used(browser, tmp_path):
+    """In half a minute: ten more digits, and one of the two has lost what the other still knows."""
+    browser.open(ROOT / PAGES[0])
+    says = "[...document.querySelectorAll('.says')].map(told => told.textContent)"
+    assert all(told.endswith("right.") and "says 7" in told for told in browser.run(says))
+    browser.click("#ten"), browser.click("#ten")
+    browser.until("!awake && digits.length === 30")
+    assert [told.split(": ")[1] for told in browser.run(says)] == ["wrong.", "right."]
+    wrong = "[...document.querySelectorAll('.side')].map(side => side.querySelectorAll('.wrong').length)"
+    assert browser.run(wrong)[0] >= 8 and browser.run(wrong)[1] == 0
+    browser.click("#again")
+    assert "Type the digit" in browser.run("$('sequence').textContent")
+    browser.press("3", text="3"), browser.click("#keys button:nth-child(5)")
+    browser.until("digits.length === 2")
+    assert browser.run("$('sequence').textContent") == "First 3, then 4  (2 digits)"
+    browser.run("var chosen = document.querySelector('select'); chosen.value = 0")
+    browser.run("chosen.dispatchEvent(new Event('change'))")
+    assert browser.run("sides[0].past.length === 2 && sides[0].network === networks[0]")
+    assert quiet(browser)
+
+
+def test_committed_networks_are_small():
+    networks = sorted(memory.NETWORKS.glob("*.pt"))
+    assert [path.stem for path in networks] == ["LSTM_10", "LSTM_curriculum", "RNN_10", "RNN_curriculum"]
+    assert all(path.stat().st_size <= 200_000 for path in networks)
+
+
+@pytest.mark.parametrize(
+    "flags, said",
+    [
+        ("", "--output"),
+        ("--output {tmp}", "is a folder"),
+        ("--output {tmp}/page.html {tmp}/none.pt", "none.pt"),
+        ("--output {tmp}/page.html {tmp}/damaged.pt", "damaged.pt is damaged"),
+        ("--output {tmp}/page.html {tmp}/best.pt", "it has no model_type"),
+        ("--output {tmp}/run.pt {tmp}/run.pt", "would overwrite"),
+        ("--output {tmp}/page.html {tmp}/wide.pt", "wide.pt has 5000 units"),
+        ("--output {tmp}/page.html {tmp}/other.pt", "other.pt is no network of part1/train.py"),
+    ],
+)
+def test_bad_input_to_the_memory_is_one_line(tmp_path, capsys, flags, said):
+    made_checkpoint(tmp_path, 2)
+    content = (memory.NETWORKS / "RNN_10.pt").read_bytes()
+    (tmp_path / "run.pt").write_bytes(content)
+    (tmp_path / "damaged.pt").write_bytes(content[:-900])
+    state = read_checkpoint(tmp_path / "run.pt")
+    write_checkpoint(tmp_path / "wide.pt", {**state, "settings": {**state["settings"], "num_hidden": 5000}})
+    write_checkpoint(tmp_path / "other.pt", {**state, "settings": {**state["settings"], "model_type": "GRU"}})
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    status, out, err = call(memory.main, *flags.format(tmp=tmp_path).split(), capsys=capsys)
+    assert (status, out, err.count("\n")) == (2, "", 1) and said in err
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
