@@ -10,6 +10,7 @@ from pathlib import Path
 
 if not __package__:  # run as `python part1/playground.py`: import from the checkout, not from part1/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
 import torch
 

@@ -261,6 +261,7 @@ def begin(config, dataset, sampler, model, ranks):
         wanted["evaluated_part"] = evaluated_part(dataset, config)
         about = {"resume": config.resume, "may_change": MAY_CHANGE[config.schedule]}
         about |= {"default": ROOT / f"results/part3/{Path(config.txt_file).stem}"}
+        about["before"] = {"precision": "float32", "evaluated_part": [0, len(dataset.held_out)]}
         files = ["samples.jsonl", "samples.md", BEST]
         shape = (config.lstm_num_layers, config.batch_size, config.lstm_num_hidden)
         entries = {"best_loss": math.inf, "since_best": 0, "evaluated": 0, "train_loss": 0.0}
