@@ -16,6 +16,7 @@ from pathlib import Path
 
 if not __package__:  # run as `python reproduce`: import from the checkout, not from reproduce/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
 try:
     from doit.dependency import DatabaseException

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from common.files import write_records
+from common.tables import write_records
 from part1 import plot_accuracy
 from part1.curriculum import Curriculum
 from part1.experiments import plot_frontier as frontier

@@ -8,7 +8,7 @@ import socket
 import pytest
 import torch
 
-from common.files import read_records
+from common.tables import read_records
 from part3 import train
 from part3.precision import check_precision
 from part3.ranks import Ranks
@@ -123,11 +123,11 @@ def test_ranks_that_see_different_texts_or_settings_are_refused_before_anything_
     for change, said in (
         (
             {"txt_file": tmp_path / "other.txt"},
-            r"rank 1 has text '\w+\.\.\.\w+', vocabulary ' .*f.*', but rank 0 has text '",
+            r"rank 1: text '\w+\.\.\.\w+', vocabulary ' .*f.*', but rank 0 has text '",
         ),
         (
             {"seq_length": 6, "embedding_dim": 4},
-            "rank 1 has seq_length 6, embedding_dim 4, but rank 0 has seq_length 5, ",
+            "rank 1: seq_length 6, embedding_dim 4, but rank 0 has seq_length 5, ",
         ),
     ):
         first, second = ranks_here(2, *flags, **change)
@@ -140,7 +140,7 @@ def test_ranks_that_see_different_texts_or_settings_are_refused_before_anything_
 def test_ranks_on_devices_of_different_types_are_refused(tmp_path, flags):
     cuda = 'ranks.Ranks.device = lambda self, device: torch.device(("cpu", "cuda")[self.rank])'
     first, second = ranks_here(2, *flags, script=broken(tmp_path, cuda))
-    assert first[0] == 2 and "rank 1 has device 'cuda', but rank 0 has device 'cpu'" in first[2]
+    assert first[0] == 2 and "rank 1: device 'cuda', but rank 0 has device 'cpu'" in first[2]
     assert second == (2, "", "") and not (tmp_path / "run").exists()
 
 

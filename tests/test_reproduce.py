@@ -16,8 +16,7 @@ from pathlib import Path
 import pytest
 
 from common.arguments import Parser
-from common.files import read_records, write_records
-from common.run_folder import read_runs
+from common.tables import read_records, read_runs, write_records
 from part1 import sweep
 from reproduce import claims
 from reproduce.__main__ import main

@@ -13,10 +13,11 @@ from pathlib import Path
 
 if not __package__:  # run as `python part1/experiments/plot_frontier.py`: import from the checkout, not from there
     sys.path[0] = str(Path(__file__).resolve().parents[2])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
 from common import figures
-from common.figures import BLUE, SKY, VERMILION, read_grouped
-from common.run_folder import read_runs
+from common.figures import BLUE, SKY, VERMILION
+from common.tables import read_grouped, read_runs
 from part1.solved import is_solved
 from part1.sweep import read_points
 
@@ -104,7 +105,6 @@ def _reservoir(line):
     return row, is_solved(line["accuracy"], line["palindromes"], line["input_length"])
 
 
-@figures.in_house_style
 def figure(rows):
     """A bar per way of training, both inputs beside each other, as long as the longest length solved; log scale."""
     best = {}  # {row without its input: longest length solved with either input}
