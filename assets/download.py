@@ -16,6 +16,7 @@ from pathlib import Path
 
 if not __package__:  # run as `python assets/download.py`: import from the checkout, not from assets/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
 from common.arguments import Parser, flag_words, number_between
 from common.files import write_atomically

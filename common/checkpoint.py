@@ -8,9 +8,9 @@ import sys
 import zipfile
 from pathlib import Path
 
-from common.files import read_regular, write_atomically
-
 import torch
+
+from common.files import read_regular, write_atomically
 
 FORMAT = 1
 LATEST, PREVIOUS = "checkpoint.pt", "checkpoint_previous.pt"

@@ -14,11 +14,11 @@ import time
 from contextlib import suppress
 from multiprocessing import resource_tracker
 
+import torch
+
 from common.arguments import new_file, whole_number
 from common.files import write_atomically
 from common.printing import Progress
-
-import torch
 
 # How far a device may be off from the CPU, as a share of the length: products that CUDA rounds to TF32 are by 0.001.
 TOLERANCE = 0.01

@@ -8,15 +8,15 @@ from contextlib import suppress
 from itertools import product
 from pathlib import Path
 
+import matplotlib.style
+import torch
+from matplotlib.figure import Figure
+
 from common.arguments import Parser, whole_number
 from common.device import prepare_process
 from common.files import append_line, try_output, write_atomically
 from common.printing import Progress
 from common.tables import table_text, write_table
-
-import matplotlib.style
-import torch
-from matplotlib.figure import Figure
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 

@@ -10,11 +10,11 @@ import threading
 import time
 from contextlib import contextmanager
 
-from common.checkpoint import CheckpointError
-from common.device import told
-
 import torch
 from torch import nn
+
+from common.checkpoint import CheckpointError
+from common.device import told
 
 EXIT_STATUS = {
     signal.SIGTERM: 143,  # 128 + 15, as the shell says it

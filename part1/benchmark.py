@@ -15,6 +15,11 @@ from pathlib import Path
 
 if not __package__:  # run as `python part1/benchmark.py`: import from the checkout, not from part1/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
+
+import torch
+import torch.nn.functional as F
+from torch import nn
 
 from common.arguments import Parser, whole_number
 from common.device import (
@@ -30,10 +35,6 @@ from part1.dataset import PalindromeDataset, encode
 from part1.lstm import LSTM
 from part1.train import OPTIMIZERS, update
 from part1.vanilla_rnn import VanillaRNN
-
-import torch
-import torch.nn.functional as F
-from torch import nn
 
 
 class TorchModel(nn.Module):

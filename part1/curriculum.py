@@ -1,8 +1,8 @@
 """Palindromes of growing length: what is to be remembered for long is first remembered for a short time."""
 
-from part1.dataset import draw_palindromes
-
 import numpy as np
+
+from part1.dataset import draw_palindromes
 
 SHORT = 5  # digits to read: half of every batch stays at most so short, and the bound begins there
 RIGHT = 0.01  # nats: a loss on the long half below which the bound grows

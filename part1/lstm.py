@@ -1,9 +1,9 @@
 """A long short-term memory network (Hochreiter & Schmidhuber 1997; Gers et al. 2000) from Parameters and products."""
 
-from part1 import init
-
 import torch
 from torch import nn
+
+from part1 import init
 
 
 class LSTM(nn.Module):

@@ -11,6 +11,7 @@ from statistics import median
 
 if not __package__:  # run as `python part1/plot_accuracy.py`: import from the checkout, not from part1/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
 from common import figures
 from common.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION

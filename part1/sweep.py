@@ -20,6 +20,9 @@ from pathlib import Path
 
 if not __package__:  # run as `python part1/sweep.py`: import from the checkout, not from part1/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
+
+import torch
 
 from common.arguments import Parser, whole_number
 from common.device import choose_device, cores, prepare_process, start_process, told, warm_context, working_device
@@ -30,8 +33,6 @@ from common.tables import read_records, write_records
 from common.training import DivergedError, StopFlag, hears_signals
 from part1 import train
 from part1.dataset import PalindromeDataset
-
-import torch
 
 ROOT = Path(__file__).resolve().parents[1]
 POINTS = "points.csv"

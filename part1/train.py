@@ -10,6 +10,11 @@ from pathlib import Path
 
 if not __package__:  # run as `python part1/train.py`: import from the checkout, not from part1/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
+
+import torch
+import torch.nn.functional as F
+from torch import nn
 
 from common.arguments import Parser, positive_number, whole_number
 from common.checkpoint import restore
@@ -23,10 +28,6 @@ from part1.dataset import PalindromeDataset, encode
 from part1.lstm import LSTM
 from part1.solved import FEW
 from part1.vanilla_rnn import VanillaRNN
-
-import torch
-import torch.nn.functional as F
-from torch import nn
 
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = {"RNN": VanillaRNN, "LSTM": LSTM}

@@ -1,9 +1,9 @@
 """A vanilla recurrent network (Elman 1990) from Parameters, tanh and matrix products."""
 
-from part1 import init
-
 import torch
 from torch import nn
+
+from part1 import init
 
 
 class VanillaRNN(nn.Module):

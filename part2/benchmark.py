@@ -11,6 +11,10 @@ from pathlib import Path
 
 if not __package__:  # run as `python part2/benchmark.py`: import from the checkout, not from part2/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
+
+import torch
+import torch.nn.functional as F
 
 from common.arguments import Parser, whole_number
 from common.device import (
@@ -28,9 +32,6 @@ from part2.dataset import Palindromes
 from part2.time_gate import AlwaysOpen, TimeGate
 from part2.time_gated_lstm import TimeGatedLSTM
 from part2.train import place
-
-import torch
-import torch.nn.functional as F
 
 
 class OwnTimes(TimeGatedLSTM):

@@ -14,10 +14,10 @@ All are endless random streams, drawn a batch at a time, with one interface:
 
 import math
 
-from part1.dataset import PalindromeDataset, encode
-
 import numpy as np
 import torch
+
+from part1.dataset import PalindromeDataset, encode
 
 ADDING_BASELINE = 1 / 6  # MSE of always answering 1
 PERIODS = (1, 100)  # ms, class 0

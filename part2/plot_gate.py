@@ -9,13 +9,14 @@ from pathlib import Path
 
 if not __package__:  # run as `python part2/plot_gate.py`: import from the checkout, not from part2/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
+
+import numpy as np
+import torch
 
 from common.arguments import Parser, number_between, positive_number
 from common.figures import BLUE, ORANGE, RESULTS, VERMILION, house_style, new_figure, save_figure
 from part2.time_gate import R_ON_LIMITS, TimeGate, never_opens
-
-import numpy as np
-import torch
 
 UNITS, DURATION, SEED = 128, 40, 42  # of the layer in the image
 PIXELS, SAMPLES = 800, 16  # columns of the image, and the time stamps that each is the mean of

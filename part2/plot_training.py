@@ -11,11 +11,12 @@ from pathlib import Path
 
 if not __package__:  # run as `python part2/plot_training.py`: import from the checkout, not from part2/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
+
+from matplotlib.ticker import NullFormatter
 
 from common.figures import BLUE, GREEN, VERMILION, new_figure, plot_script
 from common.tables import markdown, read_metrics, read_runs
-
-from matplotlib.ticker import NullFormatter
 
 GOOD = 0.99  # the held-out accuracy that the figure's titles and the tables give the updates to
 GATED, PLAIN = ("time-gated", BLUE, "-"), ("plain", VERMILION, "--")

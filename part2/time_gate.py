@@ -2,10 +2,10 @@
 
 import math
 
-from common.device import has_float64
-
 import torch
 from torch import nn
+
+from common.device import has_float64
 
 PARAMETERS = ("tau", "s", "r_on")
 # The gate's range, kept by construction: wide enough for any use, narrow enough that no gradient overflows.

@@ -1,9 +1,9 @@
 """An LSTM with a time gate, the phased LSTM (Neil, Pfeiffer & Liu 2016), on top of part 1's LSTM."""
 
+import torch
+
 from part1.lstm import LSTM
 from part2.time_gate import TimeGate, holds
-
-import torch
 
 EQUATION_15 = ("assignment", "paper")
 

@@ -12,6 +12,10 @@ from pathlib import Path
 
 if not __package__:  # run as `python part2/train.py`: import from the checkout, not from part2/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
+
+import torch
+import torch.nn.functional as F
 
 from common.arguments import Parser, number_between, whole_number
 from common.checkpoint import restore
@@ -25,9 +29,6 @@ from part1.train import COLUMNS, CONVERGED, COUNTS, MEMORY_FLAGS, OPTIMIZERS, ad
 from part2.dataset import RESOLUTION, AddingProblem, FrequencyDiscrimination, Palindromes
 from part2.time_gate import PARAMETERS, AlwaysOpen, TimeGate
 from part2.time_gated_lstm import EQUATION_15, TimeGatedLSTM
-
-import torch
-import torch.nn.functional as F
 
 ROOT = Path(__file__).resolve().parents[1]
 TASKS = {

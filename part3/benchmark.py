@@ -21,6 +21,13 @@ from pathlib import Path
 
 if not __package__:  # run as `python part3/benchmark.py`: import from the checkout, not from part3/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 from common.arguments import Parser, whole_number
 from common.device import (
@@ -40,12 +47,6 @@ from part3.sampling import Writer, write
 from part3.text import read_text
 from part3.train import settings, update
 from part3.trained import build_model
-
-import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import nn
-from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULTS = settings()

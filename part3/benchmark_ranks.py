@@ -22,6 +22,11 @@ from pathlib import Path
 
 if not __package__:  # run as `python part3/benchmark_ranks.py`: import from the checkout, not from part3/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
+
+import torch
+import torch.nn.functional as F
+from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
 
 from common.arguments import Parser, new_file, whole_number
 from common.device import keep_freed_memory, quartiles_of_ratio, report_medians, start_process
@@ -32,10 +37,6 @@ from part3.model import TextGenerationModel
 from part3.optimizer import OPTIMIZERS
 from part3.ranks import Ranks
 from part3.train import update
-
-import torch
-import torch.nn.functional as F
-from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
 
 ROOT = Path(__file__).resolve().parents[1]
 

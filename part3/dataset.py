@@ -4,11 +4,11 @@ import hashlib
 import sys
 import unicodedata
 
-from part3.text import read_text
-
 import numpy as np
 import torch
 from torch.utils.data import Dataset
+
+from part3.text import read_text
 
 
 class TextDataset(Dataset):

@@ -2,12 +2,12 @@
 
 import math
 
-from common.printing import Progress
-from common.training import Stopped
-
 import numpy as np
 import torch
 import torch.nn.functional as F
+
+from common.printing import Progress
+from common.training import Stopped
 
 CHUNK = 8192  # characters read at once, of all blocks together
 LOGITS = 8_000_000  # numbers at once, 32 MB: with a large vocabulary fewer characters are read at once

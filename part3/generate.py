@@ -8,14 +8,15 @@ from pathlib import Path
 
 if not __package__:  # run as `python part3/generate.py`: import from the checkout, not from part3/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
+
+import numpy as np
 
 from common.arguments import Parser, number_between, whole_number
 from part3.dataset import encode
 from part3.sampling import Writer, write
 from part3.text import read_input
 from part3.trained import BOOK, Trained
-
-import numpy as np
 
 
 def read_prompts(config, characters):

@@ -12,12 +12,13 @@ from pathlib import Path
 
 if not __package__:  # run as `python part3/plot_training.py`: import from the checkout, not from part3/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
+
+from matplotlib.ticker import LogLocator
 
 from common.arguments import Parser, new_file, positive_number
 from common.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILION, house_style, new_figure, save_figure
 from common.tables import markdown, read_metrics, read_runs
-
-from matplotlib.ticker import LogLocator
 
 # Only part 3's metrics have heldout_bpc, and a row that was cut off lacks wall_seconds.
 COLUMNS = dict.fromkeys(("step", "train_loss", "heldout_loss", "heldout_bpc", "cpu_seconds", "wall_seconds"), float)

@@ -8,10 +8,10 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from reprlib import repr as shortened
 
-from common.training import DivergedError
-
 import torch
 import torch.distributed as dist
+
+from common.training import DivergedError
 
 # What torchrun and srun call a process's place: among all ranks, how many there are, and among those of its node.
 LAUNCHERS = (

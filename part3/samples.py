@@ -1,9 +1,9 @@
 """What a model writes while it learns (question (b)): records over the training, and five of them as a table."""
 
+import numpy as np
+
 from common.files import write_atomically
 from part3.sampling import Writer, write
-
-import numpy as np
 
 SAMPLE_LENGTH = 30  # characters
 

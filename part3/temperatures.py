@@ -15,6 +15,9 @@ from pathlib import Path
 
 if not __package__:  # run as `python part3/temperatures.py`: import from the checkout, not from part3/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
+
+import numpy as np
 
 from common.arguments import Parser, number_between, whole_number
 from common.figures import Points, save_table
@@ -23,8 +26,6 @@ from part3.novelty import NGRAM, ngrams, share_found
 from part3.sampling import Writer, write
 from part3.text import read_text
 from part3.trained import BOOK, Trained
-
-import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 COLUMNS = ("temperature", "seed", "characters", "known_words", "repeated", "copied")

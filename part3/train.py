@@ -17,7 +17,13 @@ from pathlib import Path
 
 if not __package__:  # run as `python part3/train.py`: import from the checkout, not from part3/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
 os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # C++ would write pages around the line of a rank that ends
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
 
 from common.arguments import Parser, flag_words, new_folder, number_between, positive_number, whole_number
 from common.checkpoint import restore
@@ -41,11 +47,6 @@ from part3.ranks import Ranks, run_script
 from part3.samples import greedy_sample, write_samples
 from part3.summary import Summary
 from part3.trained import BEST, Trained, build_model, memory_of_an_update, small_step, write_trained
-
-import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import nn
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLERS = {"sentences": RandomSentences, "streams": ParallelStreams}
@@ -260,6 +261,7 @@ def begin(config, dataset, sampler, model, ranks):
         wanted["evaluated_part"] = evaluated_part(dataset, config)
         about = {"resume": config.resume, "may_change": MAY_CHANGE[config.schedule]}
         about |= {"default": ROOT / f"results/part3/{Path(config.txt_file).stem}"}
+        about["before"] = {"precision": "float32", "evaluated_part": [0, len(dataset.held_out)]}
         files = ["samples.jsonl", "samples.md", BEST]
         shape = (config.lstm_num_layers, config.batch_size, config.lstm_num_hidden)
         entries = {"best_loss": math.inf, "since_best": 0, "evaluated": 0, "train_loss": 0.0}

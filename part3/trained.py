@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from common.checkpoint import LATEST, CheckpointError, check_entries, read_checkpoint, write_checkpoint
-from part3.model import TextGenerationModel
-
 import torch
 import torch.nn.functional as F
+
+from common.checkpoint import LATEST, CheckpointError, check_entries, read_checkpoint, write_checkpoint
+from part3.model import TextGenerationModel
 
 BEST = "best.pt"
 HIGHEST = {"lstm_num_hidden": 10_000, "lstm_num_layers": 100, "embedding_dim": 10_000}  # as part3/train.py allows

@@ -16,13 +16,14 @@ from pathlib import Path
 
 if not __package__:  # run as `python reproduce`: import from the checkout, not from reproduce/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
 try:
+    from doit.dependency import DatabaseException
+
     from reproduce.claims import comparison
     from reproduce.runner import blocked, expected_minutes, run_steps, unfinished
     from reproduce.texts import fill, make_pdf
-
-    from doit.dependency import DatabaseException
 except ModuleNotFoundError as error:
     print(f"reproduce: error: {error}: pip install -r requirements-dev.txt brings what this needs", file=sys.stderr)
     sys.exit(2)

@@ -13,9 +13,6 @@ import time
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-from common.files import write_atomically
-from common.printing import Progress
-
 from doit.control import TaskControl
 from doit.dependency import Dependency, JsonDB
 from doit.exceptions import TaskFailed
@@ -23,6 +20,9 @@ from doit.reporter import ZeroReporter
 from doit.runner import MThreadRunner
 from doit.task import dict_to_task
 from doit.tools import config_changed
+
+from common.files import write_atomically
+from common.printing import Progress
 
 # Around each command: when the pipe to the process that runs the steps closes, as it does when that process ends,
 # however it ends, the command is killed with all processes of its group.

@@ -8,10 +8,10 @@ import shlex
 from fnmatch import fnmatch
 from pathlib import Path
 
+import yaml
+
 from common.arguments import with_flags
 from reproduce.runner import Step
-
-import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("part1", "part2", "part3", "report")

@@ -22,10 +22,10 @@ import subprocess
 import textwrap
 from pathlib import Path
 
+import jinja2
+
 from part1.solved import is_solved
 from reproduce.results import Results
-
-import jinja2
 
 MARKED = r"(?s)(<!-- ([^/].*?) -->)(.*?)(<!-- / -->)"  # an expression and, before the second mark, its number
 PACKAGES = "pandoc texlive-latex-recommended texlive-fonts-recommended"

@@ -2,9 +2,9 @@
 
 import signal
 
-from common.training import EXIT_STATUS
-
 import pytest
+
+from common.training import EXIT_STATUS
 
 # A shell's `&` and nohup leave Ctrl-C ignored, and a child process would inherit that: the scripts that are tested with
 # Ctrl-C would never hear it.

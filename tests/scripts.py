@@ -14,9 +14,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from common.device import warm_context
-
 import torch
+
+from common.device import warm_context
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -11,10 +11,10 @@ import socket
 import threading
 import time
 
+import pytest
+
 from assets import download
 from tests.scripts import call, run, start
-
-import pytest
 
 BODY = "     THE KEYS, a centred title\n\n" + "It was the old miller’s third son who found the key.\n" * 2_000
 START, END = (f"*** {word} OF THE PROJECT GUTENBERG EBOOK KEYS ***" for word in ("START", "END"))

@@ -15,14 +15,14 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import pytest
+import torch
+
 from common.arguments import with_flags
 from part1.sweep import read_points
 from tests.scripts import ROOT, run
 from tests.slurm_cluster import missing, running_cluster
 from tests.test_faults import assert_same, fingerprint
-
-import pytest
-import torch
 
 long = partial(pytest.param, marks=pytest.mark.long)
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))

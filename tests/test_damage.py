@@ -9,6 +9,9 @@ import random
 import shutil
 import signal
 
+import pytest
+import torch
+
 import part1.train
 import part2.train
 import part3.generate
@@ -16,9 +19,6 @@ import part3.score
 import part3.train
 from common.checkpoint import write_checkpoint
 from tests.scripts import call
-
-import pytest
-import torch
 
 SMALL = ["--num_hidden", 4, "--batch_size", 4, "--eval_every", 2, "--patience", 0, "--device", "cpu"]
 PARTS = {

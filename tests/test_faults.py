@@ -18,6 +18,9 @@ import time
 from functools import cache, partial
 from pathlib import Path
 
+import pytest
+import torch
+
 import part1.train
 import part2.train
 import part3.generate
@@ -28,9 +31,6 @@ from common.checkpoint import load_checkpoint
 from common.tables import read_records
 from tests.fast.test_checkpoint import payloads
 from tests.scripts import ROOT, call, run, start
-
-import pytest
-import torch
 
 OFTEN = ["--patience", 0, "--eval_every", 10]
 PALINDROMES = ["part1/train.py", "--input_length", 6, "--num_hidden", 16, "--batch_size", 32, *OFTEN]

@@ -11,15 +11,15 @@ import sys
 import warnings
 from contextlib import contextmanager
 
+import pytest
+import torch
+import torch._dynamo  # an optimizer imports it: among the patches below it would be left half imported
+
 from common import figures
 from common.arguments import Parser, with_flags
 from common.run_folder import RunFolder
 from reproduce.steps import steps
 from tests.scripts import ROOT
-
-import pytest
-import torch
-import torch._dynamo  # an optimizer imports it: among the patches below it would be left half imported
 
 TRIES, SEED = int(os.environ.get("FUZZ", 300)), int(os.environ.get("FUZZ_SEED", 0))
 SCRIPTS = sorted(

@@ -3,9 +3,9 @@
 import os
 import subprocess
 
-from tests.scripts import ROOT
-
 import pytest
+
+from tests.scripts import ROOT
 
 TASK = {"SLURM_ARRAY_TASK_ID": "1", "SLURM_ARRAY_TASK_COUNT": "3", "SLURM_ARRAY_TASK_MAX": "2"}
 TASK |= {"SLURM_ARRAY_JOB_ID": "7", "SLURM_CPUS_PER_TASK": "2", "SLURM_JOB_ID": "9"}

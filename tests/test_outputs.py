@@ -8,15 +8,15 @@ import shutil
 import threading
 from types import SimpleNamespace
 
+import pytest
+import torch
+
 from common import figures, files
 from common.arguments import Parser, new_file
 from common.device import report_medians
 from common.files import WriteError, append_line, try_output, write_atomically
 from part3 import plot_training, temperatures
 from tests.scripts import ROOT, call
-
-import pytest
-import torch
 
 
 def test_a_link_is_followed_and_stays(tmp_path):

@@ -2,11 +2,11 @@
 
 import json
 
-from part1 import benchmark
-from tests.scripts import run
-
 import pytest
 import torch
+
+from part1 import benchmark
+from tests.scripts import run
 
 
 @pytest.mark.parametrize("cell, others", [("rnn", ["textbook_rnn"]), ("lstm", ["textbook_lstm"])])

@@ -1,13 +1,13 @@
 """The curriculum from end to end: a model that remembers beyond the lengths that it was trained at, and resumes."""
 
+import pytest
+import torch
+
 from common.tables import read_records
 from part1 import train
 from part1.curriculum import SHORT
 from part1.dataset import PalindromeDataset
 from tests.scripts import run
-
-import pytest
-import torch
 
 ONE_HOT = ["--curriculum", "--input_dim", "10"]
 

@@ -1,12 +1,12 @@
 """part1/experiments: gates.py and reservoir.py; the scripts that write tables and draw them, from end to end."""
 
+import pytest
+import torch
+
 from common.tables import read_records
 from part1.experiments.gates import VARIANTS, run_gates, share_explained, with_forget_bias
 from part1.lstm import LSTM
 from tests.scripts import run
-
-import pytest
-import torch
 
 
 def variant(name):

@@ -1,14 +1,14 @@
 """part1/experiments/gradient_flow.py: the formulas of question 1.1 against autograd, its measures on known answers."""
 
+import pytest
+import torch
+import torch.nn.functional as F
+
 from part1.experiments import gradient_flow
 from part1.experiments.gradient_flow import bptt
 from part1.lstm import LSTM
 from part1.vanilla_rnn import VanillaRNN
 from tests.scripts import run
-
-import pytest
-import torch
-import torch.nn.functional as F
 
 B, T, D, H, K = 3, 9, 4, 5, 6
 X = torch.randn(B, T, D, dtype=torch.float64, generator=torch.Generator().manual_seed(1))

@@ -1,14 +1,14 @@
 """The experiments on memory: what their measures are, on cases with a known answer, and the scripts from end to end."""
 
+import pytest
+import torch
+
 from common.tables import write_records
 from part1 import plot_accuracy
 from part1.curriculum import Curriculum
 from part1.experiments import plot_frontier as frontier
 from part1.experiments.curriculum_rules import draw_batches, projected, told_apart, train_by_rule
 from tests.scripts import run
-
-import pytest
-import torch
 
 
 def point(accuracy, length=20, seed=0, **changes):

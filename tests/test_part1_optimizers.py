@@ -1,10 +1,10 @@
 """part1/experiments/optimizers.py: the walks are the update rules' own, and what is made of the runs."""
 
-from part1.experiments import optimizers, plot_optimizers
-from part1.experiments.optimizers import SURFACES, accuracy_at, walks
-
 import pytest
 import torch
+
+from part1.experiments import optimizers, plot_optimizers
+from part1.experiments.optimizers import SURFACES, accuracy_at, walks
 
 
 def test_sgd_and_momentum_walk_as_their_equations_say_each_rate_for_itself():

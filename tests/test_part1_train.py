@@ -6,14 +6,14 @@ import re
 import subprocess
 import sys
 
+import pytest
+import torch
+
 from common.tables import read_records
 from part1 import train
 from part1.dataset import PalindromeDataset
 from part1.vanilla_rnn import VanillaRNN
 from tests.scripts import ROOT, call, run
-
-import pytest
-import torch
 
 SCRIPT = "part1/train.py"
 # Training loss at steps 2, 4, ..., 10 of `--train_steps 10 --eval_every 2`, seed 0, torch 2.13 on a CPU.

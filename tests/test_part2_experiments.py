@@ -4,6 +4,10 @@ import csv
 import json
 import math
 
+import pytest
+import torch
+import torch.nn.functional as F
+
 from common.tables import collect_runs
 from part2 import benchmark, plot_training
 from part2.dataset import Palindromes
@@ -13,10 +17,6 @@ from part2.time_gate import AlwaysOpen, TimeGate
 from part2.time_gated_lstm import TimeGatedLSTM
 from part2.train import build_model, settings
 from tests.scripts import run
-
-import pytest
-import torch
-import torch.nn.functional as F
 
 
 def done(script, *args):

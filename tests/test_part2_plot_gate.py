@@ -1,12 +1,12 @@
 """part2/plot_gate.py: the figure of the time gate, and what is said of bad arguments."""
 
-from common.figures import house_style
-from part2 import plot_gate
-from tests.scripts import call, run
-
 import numpy as np
 import pytest
 from matplotlib.text import Text
+
+from common.figures import house_style
+from part2 import plot_gate
+from tests.scripts import call, run
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,10 @@
 
 import json
 
+import pytest
+
 from common.tables import read_records
 from tests.scripts import run
-
-import pytest
 
 
 @pytest.mark.parametrize("model_type", ["gated", "lstm"])

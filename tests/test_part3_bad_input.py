@@ -2,12 +2,12 @@
 
 import importlib
 
+import pytest
+
 from common.arguments import with_flags
 from part3 import train
 from part3.trained import BOOK
 from tests.scripts import call
-
-import pytest
 
 NO_FILE = "--txt_file /no/such"
 # Flags, and what the line names where it is not their last word; a name in capitals is a file of the test.

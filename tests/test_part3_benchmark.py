@@ -3,13 +3,13 @@
 import json
 import pickle
 
+import pytest
+import torch
+
 from part3 import benchmark
 from part3.dataset import TextDataset
 from part3.model import TextGenerationModel
 from tests.scripts import call
-
-import pytest
-import torch
 
 CPU = torch.device("cpu")
 

@@ -4,12 +4,12 @@ import os
 import signal
 import subprocess
 
+import pytest
+import torch
+
 from part3 import generate
 from part3.trained import build_model, write_trained
 from tests.scripts import call, run, start
-
-import pytest
-import torch
 
 SETTINGS = {"lstm_num_hidden": 4, "lstm_num_layers": 2, "dropout_keep_prob": 1.0, "embedding_dim": 3}
 

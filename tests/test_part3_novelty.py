@@ -2,14 +2,14 @@
 
 import math
 
-from part3 import novelty
-from part3.novelty import longest_shared, share_found
-from tests.scripts import call, run
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from part3 import novelty
+from part3.novelty import longest_shared, share_found
+from tests.scripts import call, run
 
 BOOK = "".join(chr(c) for c in np.random.default_rng(0).integers(32, 256, size=700))
 

@@ -4,12 +4,12 @@ import json
 import math
 import re
 
+import pytest
+
 from common.tables import collect_runs, write_table
 from part3 import plot_training
 from part3.train import COLUMNS
 from tests.scripts import call, run
-
-import pytest
 
 HEADER = ",".join(COLUMNS) + "\n"
 

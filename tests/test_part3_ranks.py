@@ -6,14 +6,14 @@ import re
 import socket
 from datetime import timedelta
 
+import pytest
+import torch
+
 from common.tables import read_records
 from part3 import ranks, train
 from part3.precision import check_precision
 from part3.ranks import Ranks
 from tests.scripts import ROOT, call, start
-
-import pytest
-import torch
 
 SRUN = {"SLURM_PROCID": "2", "SLURM_STEP_NUM_TASKS": "6", "SLURM_LOCALID": "1"}
 TORCHRUN = {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "0"}

@@ -12,19 +12,19 @@ import unicodedata
 from itertools import pairwise, product
 from unittest.mock import Mock
 
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from assets.page import PAGES
 from common.arguments import with_flags
-from common.page import PAGES
 from part3 import page, score
 from part3.dataset import TextDataset, encode
 from part3.evaluation import predictions
 from part3.trained import Trained, build_model, write_trained
 from tests.browser import CHROMIUM, Browser, is_closed
 from tests.scripts import call, run, start
-
-import numpy as np
-import pytest
-import torch
-import torch.nn.functional as F
 
 CHARACTERS = "".join(sorted(string.printable[:95] + "\n\t\0\x7f\x85\xa0\u0301\u202eé☃"))
 TEXT = "".join(CHARACTERS[i] for i in np.random.default_rng(0).integers(len(CHARACTERS), size=700))

@@ -2,12 +2,12 @@
 
 import math
 
+import pytest
+
 from common.tables import grouped, read_records
 from part3 import temperatures
 from part3.temperatures import share_known, share_repeated, words_of
 from tests.scripts import ROOT, call, run
-
-import pytest
 
 
 def test_words_are_letters_in_lower_case_with_their_apostrophes_and_shares_are_counted():

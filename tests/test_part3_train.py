@@ -6,6 +6,9 @@ import os
 import subprocess
 import sys
 
+import pytest
+import torch
+
 from common.device import choose_device
 from common.tables import read_records
 from part3 import train
@@ -16,9 +19,6 @@ from part3.trained import BOOK as BOOK_MODEL
 from part3.trained import Trained
 from tests.fast.test_common import ASCII_LOCALE
 from tests.scripts import ROOT, run, start
-
-import pytest
-import torch
 
 BOOK = "the cat sat on the mat and the rat sat on the hat. " * 40
 SMALL = [

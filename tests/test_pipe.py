@@ -1,8 +1,8 @@
 """A reader that leaves is no error of the script that prints for it."""
 
-from tests.scripts import start
-
 import pytest
+
+from tests.scripts import start
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,12 @@ import math
 import re
 import shutil
 
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from part1 import curriculum
 from part1.lstm import LSTM
 from part1.vanilla_rnn import VanillaRNN
@@ -14,12 +20,6 @@ from reproduce.__main__ import TEXTS
 from reproduce.results import Results
 from reproduce.texts import FILTERS, digest_of, fill
 from tests.scripts import ROOT
-
-import pytest
-import torch
-import torch.nn.functional as F
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 REPORT = (ROOT / "reproduce/report.md").read_text()
 MADE = (ROOT / "results/report.md").read_text()

@@ -1,9 +1,9 @@
 """requirements*.txt pin what pyproject.toml bounds: the same packages, each within its bounds."""
 
-from tests.scripts import ROOT
-
 import pytest
 from packaging.requirements import Requirement
+
+from tests.scripts import ROOT
 
 tomllib = pytest.importorskip("tomllib", reason="Python 3.10 reads no TOML")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

@@ -7,9 +7,9 @@ import sys
 import time
 from pathlib import Path
 
-from tests.scripts import ROOT, start
-
 import pytest
+
+from tests.scripts import ROOT, start
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has other signals")
 TINY = ("--num_hidden", 4, "--batch_size", 4, "--eval_every", 10**6, "--train_steps", 10**9)

@@ -6,10 +6,10 @@ import subprocess
 import sys
 import zipfile
 
+import pytest
+
 import submit
 from tests.scripts import ROOT, run
-
-import pytest
 
 IGNORED = ["a.tmp", "results/part1/x_run1/metrics.csv", "results/part3/best.pt", "assets/grimm.txt", "train-1.out"]
 RUN = ["results/part2/mine/config.json", "results/part2/mine/metrics.csv"]

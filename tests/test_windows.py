@@ -4,10 +4,10 @@ import os
 import re
 import time
 
+import pytest
+
 from common.tables import read_records
 from tests.scripts import ROOT, run, start
-
-import pytest
 
 pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="it is Linux that imitates Windows")
 WINDOWS = {"env": {**os.environ, "PYTHONPATH": str(ROOT / "tests/windows")}, "encoding": "cp1252"}

@@ -12,15 +12,16 @@ from pathlib import Path
 
 if not __package__:  # run as `python part1/experiments/curriculum_rules.py`: import from the checkout, not from there
     sys.path[0] = str(Path(__file__).resolve().parents[2])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
+
+import torch
+import torch.nn.functional as F
 
 from common.figures import table_script
 from part1.curriculum import RIGHT, Curriculum
 from part1.dataset import PalindromeDataset, encode
 from part1.experiments.length_tested import tested
 from part1.train import OPTIMIZERS, build_model, settings, update
-
-import torch
-import torch.nn.functional as F
 
 # (whether half of every batch stays short, the loss in nats below which the bound grows)
 RULES = {

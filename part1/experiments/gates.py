@@ -15,6 +15,11 @@ from pathlib import Path
 
 if not __package__:  # run as `python part1/experiments/gates.py`: import from the checkout, not from there
     sys.path[0] = str(Path(__file__).resolve().parents[2])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
+
+import torch
+import torch.nn.functional as F
+from torch import nn
 
 from common.figures import table_script
 from common.training import DivergedError
@@ -22,10 +27,6 @@ from part1 import train
 from part1.dataset import PalindromeDataset, encode
 from part1.lstm import LSTM
 from part1.solved import is_solved
-
-import torch
-import torch.nn.functional as F
-from torch import nn
 
 
 class Exchanged(LSTM):

@@ -14,14 +14,15 @@ from pathlib import Path
 
 if not __package__:  # run as `python part1/experiments/gradient_flow.py`: import from the checkout, not from there
     sys.path[0] = str(Path(__file__).resolve().parents[2])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
+
+import torch
+import torch.nn.functional as F
 
 from common.figures import table_script
 from part1 import train
 from part1.dataset import PalindromeDataset, encode
 from part1.vanilla_rnn import VanillaRNN
-
-import torch
-import torch.nn.functional as F
 
 RNNS = ("RNN, default", "RNN, orthogonal", "RNN, identity", "RNN, latch")
 CELLS = (*RNNS, "LSTM, zero_bias", "LSTM, default", "LSTM, chrono")

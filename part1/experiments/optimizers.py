@@ -13,13 +13,14 @@ from pathlib import Path
 
 if not __package__:  # run as `python part1/experiments/optimizers.py`: import from the checkout, not from there
     sys.path[0] = str(Path(__file__).resolve().parents[2])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
+
+import torch
+from torch import nn
 
 from common.figures import table_script
 from common.training import DivergedError
 from part1 import train
-
-import torch
-from torch import nn
 
 RATES = [10 ** (n / 2) for n in range(-8, 1)]  # 0.0001 to 1, half a decade apart
 PATH_RATES = [10 ** (n / 4) for n in range(-16, 5)]  # 0.0001 to 10, a quarter of a decade apart

@@ -8,12 +8,13 @@ from pathlib import Path
 
 if not __package__:  # run as `python part1/experiments/plot_curriculum_rules.py`: import from the checkout
     sys.path[0] = str(Path(__file__).resolve().parents[2])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
+
+import numpy as np
 
 from common import figures
 from common.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
 from common.tables import read_grouped
-
-import numpy as np
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, "0.1", "0.4", "0.6", "#F0E442")
 

@@ -9,11 +9,12 @@ from statistics import median
 
 if not __package__:  # run as `python part1/experiments/plot_gates.py`: import from the checkout, not from there
     sys.path[0] = str(Path(__file__).resolve().parents[2])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
+
+import numpy as np
 
 from common import figures
 from common.tables import read_grouped
-
-import numpy as np
 
 IMAGES = {  # title, lowest and highest value
     "g": ("g, candidate", -1, 1),

@@ -9,14 +9,15 @@ from statistics import median
 
 if not __package__:  # run as `python part1/experiments/plot_optimizers.py`: import from the checkout, not from there
     sys.path[0] = str(Path(__file__).resolve().parents[2])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
+
+import torch
 
 from common import figures
 from common.figures import BLUE, GREEN, ORANGE, VERMILION
 from common.tables import read_grouped
 from part1.experiments.optimizers import SURFACES
 from part1.plot_accuracy import accuracies
-
-import torch
 
 GOOD = 0.99
 STYLES = {

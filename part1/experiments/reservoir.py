@@ -12,13 +12,14 @@ from pathlib import Path
 
 if not __package__:  # run as `python part1/experiments/reservoir.py`: import from the checkout, not from there
     sys.path[0] = str(Path(__file__).resolve().parents[2])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
+
+import torch
+import torch.nn.functional as F
 
 from common.figures import table_script
 from part1.dataset import PalindromeDataset, encode
 from part1.train import build_model, settings
-
-import torch
-import torch.nn.functional as F
 
 # The digits counted, the last 3 or the first. Where T - 1 ≤ 3 the last 3 include the first.
 COUNTS = {"counts, last 3 digits": slice(-3, None), "counts, first digit": slice(0, 1)}

@@ -11,13 +11,14 @@ from pathlib import Path
 
 if not __package__:  # run as `python part2/experiments/gradient_flow.py`: import from the checkout, not from there
     sys.path[0] = str(Path(__file__).resolve().parents[2])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
+
+import torch
+import torch.nn.functional as F
 
 from common.figures import table_script
 from part2.dataset import Palindromes
 from part2.train import build_model, settings
-
-import torch
-import torch.nn.functional as F
 
 GATED, PLAIN = {"model_type": "gated", "log_tau": (1.0, 6.0), "leak": 0.0}, {"model_type": "lstm"}
 CELLS = {  # what is compared: settings of part2/train.py

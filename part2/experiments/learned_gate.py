@@ -13,14 +13,15 @@ from pathlib import Path
 
 if not __package__:  # run as `python part2/experiments/learned_gate.py`: import from the checkout, not from there
     sys.path[0] = str(Path(__file__).resolve().parents[2])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
+
+import numpy as np
+import torch
 
 from common.arguments import Parser, new_file, whole_number
 from common.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILION, house_style, new_figure, save_figure
 from common.tables import markdown, read_metrics, read_runs
 from part2.time_gate import PARAMETERS, TimeGate, never_opens
-
-import numpy as np
-import torch
 
 ROOT = Path(__file__).resolve().parents[2]
 COLUMNS = ("first_tau", "first_s", "first_r_on", "tau", "s", "r_on")

@@ -12,11 +12,12 @@ from pathlib import Path
 
 if not __package__:  # run as `python part2/experiments/recover_gate.py`: import from the checkout, not from there
     sys.path[0] = str(Path(__file__).resolve().parents[2])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
+
+import torch
 
 from common.figures import table_script
 from part2.time_gate import TimeGate
-
-import torch
 
 R_ON = 0.1  # the teachers' open share
 # How far the student's start is off: τ by a factor 1 + distance, s by distance · τ, r_on by a factor.

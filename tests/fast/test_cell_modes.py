@@ -2,14 +2,14 @@
 
 import copy
 
+import pytest
+import torch
+from torch.func import functional_call, grad, stack_module_state, vmap
+
 from part1.lstm import LSTM
 from part1.vanilla_rnn import VanillaRNN
 from part2.time_gate import TimeGate
 from part2.time_gated_lstm import TimeGatedLSTM
-
-import pytest
-import torch
-from torch.func import functional_call, grad, stack_module_state, vmap
 
 B, T, D, H, K = 3, 4, 2, 5, 6
 GATED = ("t", "lengths")  # further arguments of the gated cell, a row for each sequence

@@ -1,11 +1,11 @@
 """part1/vanilla_rnn.py and part1/lstm.py against torch's own, in float64, with all sizes different."""
 
-from part1.lstm import LSTM
-from part1.vanilla_rnn import VanillaRNN
-
 import pytest
 import torch
 from torch import nn
+
+from part1.lstm import LSTM
+from part1.vanilla_rnn import VanillaRNN
 
 B, T, D, H, K = 3, 7, 4, 5, 6
 CELLS = pytest.mark.parametrize("cell", [VanillaRNN, LSTM])

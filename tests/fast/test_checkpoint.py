@@ -10,11 +10,11 @@ import time
 import tracemalloc
 import zipfile
 
-import common.files
-from common.checkpoint import LATEST, PREVIOUS, CheckpointError, load_checkpoint, read_checkpoint, save_checkpoint
-
 import pytest
 import torch
+
+import common.files
+from common.checkpoint import LATEST, PREVIOUS, CheckpointError, load_checkpoint, read_checkpoint, save_checkpoint
 
 
 def state(number):

@@ -8,6 +8,10 @@ import subprocess
 import sys
 from unittest.mock import Mock
 
+import numpy as np
+import pytest
+import torch
+
 from common import device, training
 from common.arguments import Parser, number_between, positive_number, whole_number
 from common.device import choose_device, has_float64, in_fresh_process, in_turn, timed
@@ -16,10 +20,6 @@ from common.printing import Progress
 from common.tables import read_records, write_records
 from common.training import Clock, DivergedError, check_finite
 from tests.scripts import ROOT
-
-import numpy as np
-import pytest
-import torch
 
 SHARE = number_between(0, 1, include_high=True)
 
@@ -127,7 +127,6 @@ def test_a_full_disk_is_told_with_the_path_and_the_free_space(tmp_path, monkeypa
 
 WRITING = """
 import sys
-from unittest.mock import Mock
 from common.files import write_atomically
 for _ in range(200):
     write_atomically(sys.argv[1], sys.argv[2] * 100_000)
@@ -153,7 +152,6 @@ def test_records_are_read_as_they_were_written(tmp_path):
 ASCII_LOCALE = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "OMP_NUM_THREADS": "1"}
 IN_ASCII = """
 import sys
-from unittest.mock import Mock
 from common.files import append_line
 from common.tables import read_records, write_table
 append_line(sys.argv[1], "na\\u00efve")

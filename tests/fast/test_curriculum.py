@@ -2,10 +2,10 @@
 
 import json
 
+import torch
+
 from part1.curriculum import GROWTH, RIGHT, SHORT, Curriculum
 from part1.dataset import PalindromeDataset
-
-import torch
 
 
 def lengths(curriculum, count=300):

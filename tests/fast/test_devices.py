@@ -4,6 +4,11 @@ import json
 from types import SimpleNamespace
 from unittest.mock import MagicMock
 
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
+
 from common import device
 from part1 import sweep
 from part1 import train as part1
@@ -11,11 +16,6 @@ from part2 import train as part2
 from part3 import score
 from part3 import train as part3
 from tests.scripts import call
-
-import pytest
-import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
 
 DEVICE, CPU = torch.device("lazy"), torch.device("cpu")  # one for which torch has no code of its own, and no checks
 

@@ -2,13 +2,13 @@
 
 import math
 
+import pytest
+import torch
+
 from part1 import init, train
 from part1.dataset import encode
 from part1.lstm import LSTM
 from part1.vanilla_rnn import VanillaRNN
-
-import pytest
-import torch
 
 
 @pytest.mark.parametrize(

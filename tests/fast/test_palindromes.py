@@ -2,14 +2,14 @@
 
 import sys
 
-from part1.dataset import HELD_OUT, PalindromeDataset, _in_set, encode
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
+
+from part1.dataset import HELD_OUT, PalindromeDataset, _in_set, encode
 
 
 @settings(max_examples=60, deadline=None)

@@ -2,17 +2,17 @@
 
 import itertools
 
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
 from common import training
 from common.run_folder import RunFolder
 from common.tables import read_records
 from part1 import sweep, train
 from part1.curriculum import Curriculum
 from part1.dataset import PalindromeDataset, _in_set
-
-import numpy as np
-import pytest
-import torch
-import torch.nn.functional as F
 
 TINY = {"num_hidden": 8, "batch_size": 16, "input_length": 8, "eval_every": 1, "patience": 0, "device": "cpu"}
 

@@ -4,12 +4,12 @@ import itertools
 import json
 import math
 
-from part2.dataset import ADDING_BASELINE, AddingProblem, FrequencyDiscrimination, Palindromes
-from part2.time_gated_lstm import TimeGatedLSTM
-
 import numpy as np
 import pytest
 import torch
+
+from part2.dataset import ADDING_BASELINE, AddingProblem, FrequencyDiscrimination, Palindromes
+from part2.time_gated_lstm import TimeGatedLSTM
 
 SAMPLING = ["standard", "high", "asynchronous"]
 TASKS = {

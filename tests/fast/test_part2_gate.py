@@ -4,15 +4,15 @@ import itertools
 import math
 from fractions import Fraction
 
-from part1.lstm import LSTM
-from part2.time_gate import AlwaysOpen, TimeGate, never_opens, openness
-from part2.time_gated_lstm import TimeGatedLSTM
-
 import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.func import functional_call
+
+from part1.lstm import LSTM
+from part2.time_gate import AlwaysOpen, TimeGate, never_opens, openness
+from part2.time_gated_lstm import TimeGatedLSTM
 
 B, T, D, H, K = 3, 7, 4, 5, 6
 F64 = torch.float64

@@ -7,6 +7,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import MagicMock
 
+import pytest
+import torch
+import torch.nn.functional as F
+from torch.nn.utils import parameters_to_vector
+
 from common import training
 from common.run_folder import RunFolder
 from common.tables import read_runs
@@ -15,11 +20,6 @@ from part2 import train
 from part2.dataset import AddingProblem, FrequencyDiscrimination, Palindromes
 from part2.time_gate import PARAMETERS, TimeGate
 from tests.scripts import ROOT, call
-
-import pytest
-import torch
-import torch.nn.functional as F
-from torch.nn.utils import parameters_to_vector
 
 TINY = {"num_hidden": 5, "batch_size": 4, "input_length": 6, "device": "cpu", "eval_every": 1, "r_on": 0.5}
 

@@ -4,14 +4,14 @@ import os
 import string
 from itertools import pairwise
 
-from part3.dataset import ParallelStreams, RandomSentences, TextDataset, encode, split
-from part3.text import read_text
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from part3.dataset import ParallelStreams, RandomSentences, TextDataset, encode, split
+from part3.text import read_text
 
 TEXT = "".join(np.random.default_rng(0).choice(list(string.ascii_letters + " .\n"), 500))
 

@@ -4,6 +4,11 @@ import signal
 from types import SimpleNamespace
 from unittest.mock import Mock
 
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
 from common import run_folder, training
 from common.run_folder import RunFolder
 from common.tables import read_records
@@ -13,11 +18,6 @@ from part3.evaluation import evaluate, held_out_loss
 from part3.model import TextGenerationModel
 from part3.ranks import Ranks
 from part3.trained import Trained, build_model
-
-import pytest
-import torch
-import torch.nn.functional as F
-from torch import nn
 
 BOOK = "the cat sat on the mat and the rat sat on the hat. " * 3
 TINY = {

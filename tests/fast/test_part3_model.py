@@ -1,11 +1,11 @@
 """part3/model.py against torch's stacked nn.LSTM."""
 
-from part3.model import TextGenerationModel
-
 import pytest
 import torch
 from torch import nn
 from torch.testing import assert_close
+
+from part3.model import TextGenerationModel
 
 B, T, V, H, L, E = 3, 7, 11, 5, 2, 4
 

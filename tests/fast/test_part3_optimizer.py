@@ -2,12 +2,12 @@
 
 import copy
 
+import pytest
+import torch
+
 from common.checkpoint import restore
 from part3.optimizer import OPTIMIZERS, build_optimizer, learning_rate_at
 from part3.train import settings
-
-import pytest
-import torch
 
 
 def test_learning_rate_schedules():

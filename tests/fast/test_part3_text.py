@@ -6,10 +6,10 @@ import lzma
 import random
 import zlib
 
+import pytest
+
 from part3.dataset import encode
 from part3.text import decode, guess, read_text
-
-import pytest
 
 ENGLISH = "“It’s a bear – naïve, a café’s …”, she said. €5.\n" * 20
 CHINESE = "话说天下大势，分久必合，合久必分。周末七国分争，并入于秦。\n"

@@ -2,9 +2,9 @@
 
 import json
 
-from common.figures import Points
-
 import pytest
+
+from common.figures import Points
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import shlex
 import subprocess
 import sys
 
+import pytest
+
 from common.arguments import Parser, with_flags
 from common.printing import command_line, visible
 from tests.scripts import ROOT
-
-import pytest
 
 HOSTILE = "a\x1b]0;title\x07 b\x9b31m \u202eevil\rx é→字"
 SHOWN = r"a\x1b]0;title\x07 b\x9b31m \u202eevil\rx é→字"

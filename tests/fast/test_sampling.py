@@ -1,14 +1,14 @@
 """part3/sampling.py against the model and the distributions it names; generate.py hands its flags on."""
 
-from part3 import generate
-from part3.sampling import Writer, choose, write
-from part3.trained import build_model, write_trained
-from tests.scripts import call
-
 import numpy as np
 import pytest
 import torch
 from torch import nn
+
+from part3 import generate
+from part3.sampling import Writer, choose, write
+from part3.trained import build_model, write_trained
+from tests.scripts import call
 
 B, T, V = 3, 40, 11
 CHARACTERS = "abcdefghijk"

@@ -2,9 +2,9 @@
 
 import math
 
-from part1.solved import is_solved, lower_bound, palindromes_to_draw
-
 import pytest
+
+from part1.solved import is_solved, lower_bound, palindromes_to_draw
 
 
 @pytest.mark.parametrize("count", [1, 30, 3_000])

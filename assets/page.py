@@ -8,11 +8,11 @@ import re
 from html import escape
 from pathlib import Path
 
-from common.files import write_atomically
-
 import numpy as np
 
-PAGES = Path(__file__).resolve().parents[1] / "assets/pages"
+from common.files import write_atomically
+
+PAGES = Path(__file__).resolve().parent / "pages"
 
 
 def make_page(name, title, data, /, **parts):
