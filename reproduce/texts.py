@@ -19,7 +19,7 @@ from pathlib import Path
 
 import jinja2
 
-from part1.solved import is_solved
+from part1.solved import is_solved, lower_bound
 from reproduce.results import Results
 
 PACKAGES = "pandoc texlive-latex-recommended texlive-fonts-recommended"
@@ -46,6 +46,9 @@ FILTERS = {
     "span": lambda column: f"{written(column.min(), ',.0f')} to {written(column.max(), ',.0f')}",
     "bits": lambda nats: nats / math.log(2),
     "solved": lambda rows: sum(map(is_solved, rows.accuracy, rows.palindromes, rows.input_length)),
+    "bound": lambda rows: min(
+        lower_bound(round((1 - a) * n), n) for a, n in zip(rows.accuracy, rows.palindromes, strict=True)
+    ),
     "wrap": lambda text, width: "\n".join(textwrap.fill(line, width) for line in text.splitlines()),
 }
 
