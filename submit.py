@@ -2,15 +2,14 @@
 
 python submit.py --lastname jansen      # jansen_assignment2.zip in the current folder
 
-It holds the files of this folder as they are now, but no runs and nothing that git ignores; it works without git, too.
-The same files give the same bytes.
+It holds the files of this folder as they are now, but no runs and nothing hidden or that .gitignore names. The same
+files give the same bytes.
 """
 
 import argparse
 import io
 import os
 import re
-import subprocess
 import zipfile
 from pathlib import Path
 
@@ -24,9 +23,9 @@ NEEDED = (
     *("results/report.md", "results/report.pdf", "part1/vanilla_rnn.py", "part1/lstm.py", "part1/train.py"),
     *("part2/time_gated_lstm.py", "part2/train.py", "part3/model.py", "part3/train.py", "part3/generate.py"),
 )
-# What .gitignore names, and what is hidden: left out where there is no git to tell.
+# What .gitignore names, and what is hidden.
 IGNORED = re.compile(
-    r"(.*/)?(\..*|__pycache__|venv|lock|.*\.(pyc|tmp)|checkpoint.*\.pt|best\.pt)"
+    r"(.*/)?(\..*|__pycache__|venv|(uv\.)?lock|lock_.*|.*\.(py[cod]|tmp|unfinished\.jsonl)|checkpoint.*\.pt|best\.pt)"
     r"|[^/]*\.out|reproduced|results/[^/]*/[^/]*_run\d[^/]*|assets/(?!book\.txt)[^/]*\.txt"
 )
 
@@ -40,24 +39,12 @@ def last_name(text):
 
 def submitted_files(root):
     """Paths in the folder `root` that are handed in, sorted. Raises ValueError if the report or a part is missing."""
-    paths = _listed_by_git(root) if (root / ".git").exists() else None
-    paths = sorted(path for path in (_walked(root) if paths is None else paths) if (root / path).is_file())
+    paths = sorted(path for path in _walked(root) if (root / path).is_file())
     runs = {os.path.dirname(path) for path in paths if os.path.basename(path) == "config.json"}
     paths = [path for path in paths if os.path.dirname(path) not in runs and not path.endswith("_assignment2.zip")]
     if missing := [path for path in NEEDED if path not in paths]:
         raise ValueError(f"{missing[0]} is not there: without it there is nothing to hand in")
     return paths
-
-
-def _listed_by_git(root):
-    """Paths that git tracks, and new ones that it does not ignore; None if it cannot list them."""
-    command = ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}  # a hook's are another's
-    try:
-        listed = subprocess.run(command, env=own, capture_output=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return {os.fsdecode(path) for path in listed.split(b"\0") if path}
 
 
 def _walked(root):

@@ -5,7 +5,6 @@ python assets/download.py grimm
 
 import http.client
 import os
-import queue
 import re
 import signal
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 
 if not __package__:  # run as `python assets/download.py`: import from the checkout, not from assets/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
 from common.arguments import Parser, flag_words, number_between
 from common.files import write_atomically
@@ -73,27 +73,7 @@ def text_of(body, of_gutenberg=True):
     return text
 
 
-def fetch(url, timeout, longest):
-    """What `_fetch` gives or raises, within `longest` seconds; else NoBookError: a server may drip for hours."""
-    outcome = queue.SimpleQueue()
-
-    def work():
-        try:
-            outcome.put((_fetch(url, timeout), None))
-        except Exception as error:
-            outcome.put((None, error))
-
-    threading.Thread(target=work, daemon=True).start()
-    try:
-        body, error = outcome.get(timeout=longest)
-    except queue.Empty:
-        raise NoBookError(f"it did not come whole within {longest:g} seconds") from None
-    if error:
-        raise error
-    return body
-
-
-def _fetch(url, timeout):
+def fetch(url, timeout):
     """The bytes at a URL, with a bar on a terminal; three tries if it is cut off, or silent for `timeout` seconds.
 
     Raises OSError or http.client.HTTPException if nothing whole comes, NoBookError if it is larger than any book.
@@ -166,14 +146,22 @@ def main(argv=None):
         return
 
     url = f"{config.mirror.rstrip('/')}/cache/epub/{number}/pg{number}.txt" if of_gutenberg else SHAKESPEARE
+
+    def give_up():
+        print(f"{url} did not come whole within {config.total_timeout:g} seconds; nothing was written", file=sys.stderr)
+        os._exit(1)
+
+    timer = threading.Timer(config.total_timeout, give_up)  # a server may drip for hours
+    timer.daemon = True
+    timer.start()
     try:
-        text = text_of(fetch(url, config.timeout, config.total_timeout), of_gutenberg)
-    except KeyboardInterrupt:
-        os._exit(130)  # sys.exit would clean up, and a bar that was interrupted while it was made complains then
+        text = text_of(fetch(url, config.timeout), of_gutenberg)
     except ValueError as error:
         sys.exit(f"{url} is no book: {error}; nothing was written")
     except (OSError, http.client.HTTPException) as error:
         sys.exit(f"{url}: {' '.join(reason(error, config.timeout).split())}; nothing was written")
+    finally:
+        timer.cancel()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # too late for Ctrl-C: it would leave a half-written file behind
     try:
         write_atomically(output, text)

@@ -4,6 +4,7 @@ import argparse
 import math
 import os
 import re
+import signal
 import sys
 from contextlib import contextmanager
 from itertools import takewhile
@@ -58,17 +59,19 @@ class Parser(argparse.ArgumentParser):
             first[flag] = said
 
     def error(self, message):
-        self.exit(
-            1 if isinstance(message, WriteError) else 2, f"{self.prog}: error: {' '.join(str(message).split())}\n"
-        )
+        line = " ".join(str(message).split())
+        self.exit(1 if isinstance(message, WriteError) else 2, f"{self.prog}: error: {line}\n")
 
     @contextmanager
     def printing(self):
         """Within it the script reads and prints: what goes wrong there ends it in one line, or silently.
 
-        ValueError and OSError are errors as above. Ctrl-C ends with status 130. If the reader of standard output has
-        left, as `head` does, the rest is dropped.
+        ValueError, OSError and a training that diverges are errors as above. Ctrl-C ends with status 130. If the reader
+        of standard output has left, as `head` does, the rest is dropped.
         """
+        quiet = signal.getsignal(signal.SIGINT) == signal.SIG_DFL  # see common/__init__.py
+        if quiet:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         printing.only_printing = True
         try:
             yield
@@ -77,19 +80,19 @@ class Parser(argparse.ArgumentParser):
             pass
         except KeyboardInterrupt:
             sys.exit(130)
-        except (ValueError, OSError, RecursionError) as error:  # the last: of a path with a thousand folders to make
+        except (ValueError, OSError, FloatingPointError, RecursionError) as error:  # the last: of a thousand folders
             self.error(error)
         finally:
             printing.only_printing = False
+            if quiet:
+                signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     def settings(self, **changes):
         """The default settings with these changes, a Namespace, for a caller that is no command line.
 
         Raises TypeError for a name that is no flag. The values are taken as they are.
         """
-        config = argparse.Namespace(
-            **{action.dest: action.default for action in self._actions if action.dest != "help"}
-        )
+        config = argparse.Namespace(**{flag.dest: flag.default for flag in self._actions if flag.dest != "help"})
         if unknown := changes.keys() - vars(config).keys():
             raise TypeError(f"no such setting: {', '.join(sorted(unknown))}")
         vars(config).update(changes)
@@ -144,7 +147,10 @@ def number_between(low, high, include_low=False, include_high=False):
     """An argument type: a number from low to high, the ends themselves only where said."""
 
     def parse(text):
-        value = _number(text)
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
         if not (low < value < high or (include_low and value == low) or (include_high and value == high)):
             ends = f"{'from' if include_low else 'above'} {low} {'to' if include_high else 'and below'} {high}"
             raise argparse.ArgumentTypeError(f"{text!r} is not a number {ends}")
@@ -166,8 +172,7 @@ def new_file(text):
     return text
 
 
-def _number(text):
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
+def new_folder(text):
+    """An argument type: the path of a folder that can be written into, or made; it is tried."""
+    try_output(Path(text) / "file")
+    return text

@@ -14,7 +14,6 @@ from common.files import read_regular, write_atomically
 
 FORMAT = 1
 LATEST, PREVIOUS = "checkpoint.pt", "checkpoint_previous.pt"
-NEWER = ("evaluated", "last", "train_loss", "tables")  # entries that a checkpoint made before there were such lacks
 MOST_STEPS = 10**9  # as --train_steps allows
 DEEPEST, MOST_VALUES = 10, 200_000  # what a checkpoint may hold: ours are 5 deep, and hold some values a parameter
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)  # one may stand for another
@@ -98,7 +97,7 @@ def check_entries(path, found, expected, most=MOST_STEPS, where=""):
     which an optimizer counts, is 1 or more. Where no more than 0 updates were made, anything may be None.
     """
 
-    def entry_must_be(what, holds):
+    def must_be(what, holds):
         if not holds:
             raise CheckpointError(f"{path} cannot be used: {where or 'its content'} is not {what}")
 
@@ -110,27 +109,25 @@ def check_entries(path, found, expected, most=MOST_STEPS, where=""):
         alike = alike and found.layout == torch.strided and found.device.type == "cpu" and not found.is_quantized
         # Not one number that stands for many, as steps of 0 make it.
         alike = alike and found.untyped_storage().nbytes() >= found.numel() * found.element_size()
-        entry_must_be(f"a tensor of {str(expected.dtype).removeprefix('torch.')} with the shape {shape}", alike)
-        entry_must_be("finite", bool(found.isfinite().all()))
-        entry_must_be("1 or more", bool(shape or found >= 1))
+        must_be(f"a tensor of {str(expected.dtype).removeprefix('torch.')} with the shape {shape}", alike)
+        must_be("finite", bool(found.isfinite().all()))
+        must_be("1 or more", bool(shape or found >= 1))
     elif isinstance(expected, dict):
-        entry_must_be("a dict", isinstance(found, dict))
+        must_be("a dict", isinstance(found, dict))
         for key, value in expected.items():
-            if key in found or key not in NEWER:
-                entry_must_be(f"complete: it has no {key}", key in found)
-                check_entries(path, found[key], value, most, f"{where}.{key}".strip("."))
+            must_be(f"complete: it has no {key}", key in found)
+            check_entries(path, found[key], value, most, f"{where}.{key}".strip("."))
     elif isinstance(expected, (list, tuple)):
-        alike = isinstance(found, (list, tuple)) and len(found) == len(expected)
-        entry_must_be(f"a list of {len(expected)}", alike)
-        for n, pair in enumerate(zip(found, expected, strict=True)):
-            check_entries(path, *pair, most, f"{where}[{n}]")
+        must_be(f"a list of {len(expected)}", isinstance(found, (list, tuple)) and len(found) == len(expected))
+        for n, value in enumerate(expected):
+            check_entries(path, found[n], value, most, f"{where}[{n}]")
     elif isinstance(expected, str):
-        entry_must_be(f"{expected!r:.60}", isinstance(found, str) and found == (expected or found))
+        must_be(f"{expected!r:.60}", isinstance(found, str) and found == (expected or found))
     elif type(expected) is int:
-        entry_must_be(f"a whole number from 0 to {most}", type(found) is int and 0 <= found <= most)
+        must_be(f"a whole number from 0 to {most}", type(found) is int and 0 <= found <= most)
     elif isinstance(expected, float):
-        entry_must_be("a number, 0 or more", isinstance(found, float) and not found < 0)
-        entry_must_be("finite", math.isfinite(found) or not math.isfinite(expected))
+        must_be("a number, 0 or more", isinstance(found, float) and not found < 0)
+        must_be("finite", math.isfinite(found) or not math.isfinite(expected))
 
 
 def _template(part, step):
@@ -164,22 +161,19 @@ def read_checkpoint(path):
         with zipfile.ZipFile(content) as archive:
             files = archive.infolist()
             # torch compresses nothing: what is, or says that it is larger than its file, would fill the memory.
-            inflates = any(file.compress_type != zipfile.ZIP_STORED for file in files)
-            inflates |= sum(file.file_size for file in files) > len(content.getbuffer())
-            bad = None if inflates else archive.testzip()  # torch writes checksums but does not check them
+            compressed = any(file.compress_type != zipfile.ZIP_STORED for file in files)
+            if compressed or sum(file.file_size for file in files) > len(content.getbuffer()):
+                raise ValueError("compressed, which a checkpoint is not")
+            if bad := archive.testzip():  # torch writes checksums but does not check them
+                raise ValueError(f"wrong checksum in {bad}")
     except Exception as error:  # a damaged archive can raise nearly anything in zipfile
-        raise DamagedError(f"{path} is damaged ({error or type(error).__name__})") from error
-    if inflates:
-        raise DamagedError(f"{path} is damaged (compressed, which a checkpoint is not)")
-    if bad is not None:
-        raise DamagedError(f"{path} is damaged (wrong checksum in {bad})")
+        raise DamagedError(f"{path} is damaged ({str(error) or type(error).__name__})") from error
     content.seek(0)
     try:
         state = torch.load(content, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"{path} holds more than tensors and plain values; it may run code, so it was refused"
-        ) from error
+        what = "more than tensors and plain values; it may run code, so it was refused"
+        raise CheckpointError(f"{path} holds {what}") from error
     except Exception as error:
         raise CheckpointError(f"{path} is not a checkpoint of this project ({type(error).__name__})") from error
     _check_depth(path, state)

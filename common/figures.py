@@ -1,68 +1,40 @@
 """How the project's pictures and tables look, and the scripts that make them: for reading, without a screen."""
 
-import csv
-import functools
 import io
 import json
 import statistics
 import sys
+from contextlib import suppress
 from itertools import product
 from pathlib import Path
 
-import matplotlib
+import matplotlib.style
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from common.arguments import Parser, whole_number
 from common.device import prepare_process
-from common.files import append_line, read_records, table_text, try_output, write_atomically, write_table
+from common.files import append_line, try_output, write_atomically
 from common.printing import Progress
-from common.training import DivergedError
+from common.tables import table_text, write_table
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 
 # Okabe & Ito (2008): told apart with any colour vision; the order alternates dark and light for readers in grey.
 BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"
 
-STYLE = {
-    "figure.constrained_layout.use": True,
-    "figure.dpi": 150,
-    "font.size": 9,
-    "axes.titlesize": 10,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "0.9",
-    "grid.linewidth": 0.6,
-    "legend.frameon": False,
-    "lines.linewidth": 1.6,
-    "lines.markersize": 5,
-}
+
+def house_style():
+    """A context in which figures are drawn and saved so, and nobody else's settings change."""
+    return matplotlib.style.context(Path(__file__).with_suffix(".mplstyle"))
 
 
-def in_house_style(draw):
-    """Decorate a function that draws a figure: it draws in the house style, and nobody else's settings change."""
-
-    @functools.wraps(draw)
-    def drawn(*args, **options):
-        with matplotlib.rc_context(STYLE):
-            return draw(*args, **options)
-
-    return drawn
-
-
-@in_house_style
 def new_figure(rows=1, columns=1, width=8.0, height=3.4, **options):
     """A figure of width × height inches, and its axes; `options` are those of `Figure.subplots`."""
-    figure = Figure(figsize=(width, height))
-    FigureCanvasAgg(figure)  # draws into memory: no screen is asked for
+    figure = Figure(figsize=(width, height))  # draws into memory: no screen is asked for
     return figure, figure.subplots(rows, columns, **options)
 
 
-@in_house_style
 def save_figure(figure, path):
     """Write the figure to `path`, PNG or PDF by its name; the same data give the same bytes."""
     buffer = io.BytesIO()
@@ -71,33 +43,11 @@ def save_figure(figure, path):
     write_atomically(path, buffer.getvalue())
 
 
-def grouped(rows, *columns):
-    """{value of the first of `columns`: {value of the second: … [row]}} of rows, dicts, in their order."""
-    if not columns:
-        return rows
-    groups = {}
-    for row in rows:
-        groups.setdefault(row[columns[0]], []).append(row)
-    return {value: grouped(those, *columns[1:]) for value, those in groups.items()}
-
-
 def draw_median(ax, values, label, colour, style="-", alpha=0.2, **look):
     """A line through the medians of {x: values} with a band from the lowest to the highest; `look` as Axes.plot has."""
     low, middle, high = ([end(at) for at in values.values()] for end in (min, statistics.median, max))
     ax.fill_between([*values], low, high, color=colour, alpha=alpha, lw=0)
     ax.plot([*values], middle, style, color=colour, label=label, **look)
-
-
-def spread(values, form):
-    """ "median (lowest to highest)", each in the format `form`."""
-    median, low, high = (f"{value:{form}}" for value in (statistics.median(values), min(values), max(values)))
-    return f"{median} ({low} to {high})"
-
-
-def markdown(columns, rows):
-    """A Markdown table: names of its columns, and rows, a sequence of values each."""
-    lines = ["| " + " | ".join(map(str, row)) + " |" for row in [columns, *rows]]
-    return "\n".join([lines[0], "|---" * len(columns) + "|", *lines[1:]])
 
 
 def plot_script(doc, draw, part, argv=None, **inputs):
@@ -118,7 +68,7 @@ def plot_script(doc, draw, part, argv=None, **inputs):
         parser.add_argument(f"--{flag}", type=Path, default=default, nargs="+" if several else None, help=words)
     parser.add_argument("--output_dir", type=Path, default=str(RESULTS / part), help="folder for the figures")
     config = parser.parse_args(argv)
-    with parser.printing():
+    with parser.printing(), house_style():
         try_output(config.output_dir / "figure.png")
         try:
             figures, text = draw(*(getattr(config, flag) for flag in inputs))
@@ -152,7 +102,7 @@ def table_script(doc, measure, part, check=lambda config: None, **flags):
     parser.add_argument("--output_dir", type=Path, default=str(RESULTS / part), help="folder for the tables")
     config = parser.parse_args()
     settings = {"torch": torch.__version__, **{name: getattr(config, name) for name in flags}}
-    try:
+    with parser.printing():
         check(config)
         try_output(config.output_dir / "table.csv")
         config.output_dir.mkdir(parents=True, exist_ok=True)
@@ -161,10 +111,6 @@ def table_script(doc, measure, part, check=lambda config: None, **flags):
         for name, columns, rows in measure(config, points):
             save_table(config.output_dir / f"{name}.csv", columns, rows)
         points.end()
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except (ValueError, OSError, RecursionError, DivergedError) as error:
-        parser.error(error)
 
 
 def save_table(path, columns, rows):
@@ -189,14 +135,11 @@ class Points:
     def __init__(self, path, settings):
         self.path, self.settings, self._kept = path, settings, {}
         lines = path.read_text(encoding="utf-8", errors="replace").split("\n") if path.is_file() else [""]
-        whole = []
         for line in lines:
-            try:
-                function, settings, point, result = json.loads(line)
-            except (TypeError, ValueError):
-                continue
-            self._kept[json.dumps([function, settings, point])] = result
-            whole.append(line)
+            with suppress(TypeError, ValueError):
+                point, result = json.loads(line)
+                self._kept[point] = result
+        whole = [json.dumps(pair) for pair in self._kept.items()]
         if lines != [*whole, ""]:
             write_atomically(path, "".join(line + "\n" for line in whole))
 
@@ -210,26 +153,12 @@ class Points:
         with Progress(len(points), done=sum(key in self._kept for key in keys), unit="run") as progress:
             for point, key in zip(points, keys, strict=True):
                 if key not in self._kept:
-                    result = json.dumps(measure(*point))
-                    append_line(self.path, f"{key[:-1]}, {result}]")
-                    self._kept[key] = json.loads(result)
+                    line = json.dumps([key, measure(*point)])
+                    append_line(self.path, line)
+                    _, self._kept[key] = json.loads(line)
                     progress.advance("done: " + ", ".join(map(str, point)))
                 yield point, self._kept[key]
 
     def end(self):
         """The tables are written: remove the file."""
         self.path.unlink(missing_ok=True)
-
-
-def read_grouped(path, *columns):
-    """Rows of a table, dicts without empty fields, as `grouped` by these columns.
-
-    Raises ValueError, naming the path, if the table has not these columns, or no rows; OSError as `open` does.
-    """
-    try:
-        rows = grouped(read_records(path), *columns)
-    except (KeyError, TypeError, ValueError, csv.Error):
-        rows = None
-    if not rows:
-        raise ValueError(f"{path} is not a table of rows with {', '.join(columns)}")
-    return rows

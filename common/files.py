@@ -1,17 +1,14 @@
-"""Files that are either the old ones or the new ones, never a half; tables; and output that a reader may cut short."""
+"""Files that are either the old ones or the new ones, never a half."""
 
-import csv
 import errno
 import glob
-import io
-import json
 import os
 import re
 import secrets
 import shutil
 import stat
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # no room on the disk, or in the user's share of it
@@ -40,15 +37,16 @@ def write_atomically(path, content, keep_previous_as=None):
                     os.set_blocking(file.fileno(), True)
                 file.write(content)
             return
-        beside = _write_beside(path, content)
-        try:
+        with _written_beside(path, content) as beside:
             if keep_previous_as is not None and path.exists():
                 _rename(path, keep_previous_as)
             _rename(beside, path)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
-        _sync_folder(path.parent)
+        with suppress(OSError):  # through a power cut; Windows opens no folders, some network file systems refuse it
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
 
 
 def try_output(path):
@@ -60,8 +58,8 @@ def try_output(path):
     if replaceable:
         while not path.parent.exists():
             path = path.parent
-        with _cause_told(path):
-            _write_beside(path, bytes(4096)).unlink()
+        with _cause_told(path), _written_beside(path, bytes(4096)):
+            pass
 
 
 def remove_half_written(path):
@@ -78,33 +76,6 @@ def append_line(path, line):
         file.write(line + "\n")
         file.flush()
         os.fsync(file.fileno())
-
-
-def write_table(path, columns, rows):
-    """Write a CSV file, atomically: names of its columns, and rows, a sequence of values each; None is left empty."""
-    write_atomically(path, table_text(columns, rows))
-
-
-def table_text(columns, rows):
-    """The text of such a file."""
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows([columns, *rows])
-    return text.getvalue()
-
-
-def write_records(path, records):
-    """Write a CSV file, atomically, with a row for each of `records`, dicts of plain values that may be nested.
-
-    Text stands as it is, everything else as JSON, and what is None or not there is an empty cell.
-    """
-    columns = dict.fromkeys(name for record in records for name in record)
-    write_table(path, columns, [[_cell(record.get(name)) for name in columns] for record in records])
-
-
-def read_records(path):
-    """What `write_records` wrote, a list of dicts, empty cells left out. Raises OSError as `read_regular` does."""
-    file = io.StringIO(read_regular(path).decode(), newline="")
-    return [{name: _value(cell) for name, cell in row.items() if cell} for row in csv.DictReader(file)]
 
 
 def read_regular(path):
@@ -149,51 +120,24 @@ def _destination(path):
     return (Path(os.path.realpath(path)), True) if stat.S_ISREG(mode) else (Path(path), False)
 
 
-def _write_beside(path, content):
-    """Write bytes into a new file in the folder of `path`, down to the disk; returns its path."""
+@contextmanager
+def _written_beside(path, content):
+    """The path of a new file with these bytes, on the disk, in the folder of `path`; it goes if it is not renamed."""
     beside = path.with_name(f"{path.name[:50]}.{secrets.token_hex(4)}.tmp")
     try:
         with open(beside, "xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-    except BaseException:
+        yield beside
+    finally:
         beside.unlink(missing_ok=True)
-        raise
-    return beside
 
 
 def _rename(old, new):
     """Rename a file, over another if need be; Windows refuses while somebody reads it: again, up to a second."""
-    for tries_left in range(9, -1, -1):
-        try:
+    for _ in range(9):
+        with suppress(PermissionError):
             return os.replace(old, new)
-        except PermissionError:
-            if not tries_left:
-                raise
-            time.sleep(0.1)
-
-
-def _cell(value):
-    return value if isinstance(value, str) or value is None else json.dumps(value)
-
-
-def _value(cell):
-    try:
-        return json.loads(cell)
-    except ValueError:
-        return cell
-
-
-def _sync_folder(folder):
-    """Make a rename last through a power cut, where the system can."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:  # Windows opens no folders
-        return
-    try:
-        os.fsync(descriptor)
-    except OSError:  # some network file systems refuse it; the rename itself is done
-        pass
-    finally:
-        os.close(descriptor)
+        time.sleep(0.1)
+    os.replace(old, new)

@@ -101,10 +101,8 @@ def visible(text):
     """The text with escapes, as in `\\x1b`, for what is not printable; newlines, tabs and spaces of any width stay."""
     if text.isprintable():
         return text
-    return "".join(
-        sign if sign.isprintable() or sign in "\n\t" or unicodedata.category(sign) == "Zs" else _escape(sign)
-        for sign in text
-    )
+    shown = {sign: sign for sign in text if sign.isprintable() or sign in "\n\t" or unicodedata.category(sign) == "Zs"}
+    return "".join(shown.get(sign) or _escape(sign) for sign in text)
 
 
 def command_line(words):

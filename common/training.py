@@ -139,7 +139,7 @@ class Stopped(Exception):
     """A stop was requested in the middle of something that can be made again."""
 
 
-class DivergedError(RuntimeError):
+class DivergedError(FloatingPointError):
     """The weights are not finite any more; the message gives the step, the loss and the gradient."""
 
 

@@ -15,14 +15,22 @@ from pathlib import Path
 
 if not __package__:  # run as `python part1/benchmark.py`: import from the checkout, not from part1/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from common import timing
 from common.arguments import Parser, whole_number
-from common.device import choose_device
+from common.device import (
+    benchmark_flags,
+    choose_device,
+    in_both_states,
+    in_turn,
+    milliseconds,
+    quartiles_of_ratio,
+    report_medians,
+)
 from part1.dataset import PalindromeDataset, encode
 from part1.lstm import LSTM
 from part1.train import OPTIMIZERS, update
@@ -123,10 +131,10 @@ def measure(T, config):
         name: training_step(model.to(device), x, target)
         for name, model in models(config.input_dim, config.num_hidden, 10).items()
     }
-    seconds = timing.in_turn({**functions, "batch": batch}, config.rounds, device)
-    measured = {f"{name}_ms.T{T}": timing.milliseconds(values) for name, values in seconds.items()}
+    seconds = in_turn({**functions, "batch": batch}, config.rounds, device)
+    measured = {f"{name}_ms.T{T}": milliseconds(values) for name, values in seconds.items()}
     for name, base in RATIOS:
-        measured[f"{name}_over_{'step' if name == 'batch' else base}.T{T}"] = timing.quartiles_of_ratio(
+        measured[f"{name}_over_{'step' if name == 'batch' else base}.T{T}"] = quartiles_of_ratio(
             seconds[name], seconds[base]
         )
     return measured
@@ -138,9 +146,10 @@ def main(argv=None):
     parser.add_argument("--input_dim", type=int, choices=(1, 10), default=1, help="1: a raw digit, 10: one-hot")
     parser.add_argument("--num_hidden", type=whole_number(1, 10_000), default=128, help="units")
     parser.add_argument("--batch_size", type=whole_number(1, 1_000_000), default=128, help="palindromes a step")
-    config, device = timing.parse_flags(parser, argv, rounds=100)
-    measured = timing.in_both_states([(measure, T, config) for T in config.input_length])
-    timing.report(measured, config.json, device, f"batch {config.batch_size}, {config.num_hidden} units")
+    config, device = benchmark_flags(parser, argv, rounds=100)
+    with parser.printing():
+        measured = in_both_states([(measure, T, config) for T in config.input_length])
+        report_medians(measured, config.json, device, f"batch {config.batch_size}, {config.num_hidden} units")
 
 
 if __name__ == "__main__":

@@ -11,9 +11,11 @@ from statistics import median
 
 if not __package__:  # run as `python part1/plot_accuracy.py`: import from the checkout, not from part1/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
 from common import figures
 from common.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
+from common.tables import markdown, spread
 from part1.solved import is_solved
 from part1.sweep import read_points
 
@@ -79,7 +81,6 @@ def solved_up_to(points, curve, input_dim):
     return longest
 
 
-@figures.in_house_style
 def figure(points, curves, title):
     """Accuracy against palindrome length, raw digits and one-hot apart: medians, all seeds, and their range."""
     inputs = [d for d in INPUTS if any(c in curves and dim == d for c, dim, _ in points)]
@@ -118,9 +119,9 @@ def table(points):
         costs = ([result[name] for result in results if name in result] for name in ("steps", "cpu_seconds"))
         costs = (f"{median(cost or [math.nan]):.0f}" for cost in costs)
         solved = f"{count_solved(results)} of {len(results)}"
-        rows.append((*curve[:2], f"{curve[2]:g}", INPUTS[dim], T, solved, figures.spread(values, ".4f"), *costs))
+        rows.append((*curve[:2], f"{curve[2]:g}", INPUTS[dim], T, solved, spread(values, ".4f"), *costs))
     numbers = ("accuracy, median (lowest to highest)", "updates, median", "CPU s, median")
-    return figures.markdown(("cell", "init", "rate", "input", "T", "seeds solved", *numbers), rows)
+    return markdown(("cell", "init", "rate", "input", "T", "seeds solved", *numbers), rows)
 
 
 def draw(sweep_dirs):

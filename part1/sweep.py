@@ -7,29 +7,29 @@ runs, each finished point is a small file in the output folder; when it ends the
 points.csv. Points that are finished are skipped, so the same command started again completes what is missing.
 """
 
+import csv
 import itertools
 import json
-import multiprocessing
-import os
 import re
-import signal
 import sys
-import threading
 from argparse import ArgumentTypeError
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, ProcessPoolExecutor, wait
+from contextlib import suppress
 from functools import partial
+from multiprocessing.connection import wait
 from pathlib import Path
 
 if not __package__:  # run as `python part1/sweep.py`: import from the checkout, not from part1/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
 import torch
 
 from common.arguments import Parser, whole_number
-from common.device import choose_device, cores, prepare_process, working_device
-from common.files import read_records, write_atomically, write_records
+from common.device import choose_device, cores, prepare_process, start_process, told, warm_context, working_device
+from common.files import try_output, write_atomically
 from common.printing import Progress
 from common.run_folder import lock_folder
+from common.tables import read_records, write_records
 from common.training import DivergedError, StopFlag, hears_signals
 from part1 import train
 from part1.dataset import PalindromeDataset
@@ -93,20 +93,27 @@ def name_of(settings):
 def read_points(folder):
     """The finished points in a sweep's folder, {name: settings and result, a dict}: in its table, or still beside it.
 
-    Raises ValueError, naming the file, if one is something else; OSError if it cannot be read.
+    A file, or a row of the table, that is damaged is named in a line on stderr and left out. Raises ValueError, naming
+    it, if all of the table is; OSError if a file cannot be read.
     """
     folder, points = Path(folder), {}
     for path in [*sorted(folder.glob("*_seed*.json")), folder / POINTS]:  # the table last: points move there meanwhile
         try:
-            if path.name == POINTS:
-                records = read_records(path) if path.exists() else []
-            else:
-                records = [json.loads(path.read_text(encoding="utf-8"))]
-            points |= {name_of(record): record for record in records}
+            records = read_records(path) if path.name == POINTS else [json.loads(path.read_text(encoding="utf-8"))]
         except FileNotFoundError:
             continue
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{path} holds no point of part1/sweep.py") from error
+        except (ValueError, csv.Error):
+            records = [None]
+        found = {}
+        for record in records:
+            with suppress(KeyError, TypeError):
+                if "diverged" in record or 0 <= record["accuracy"] <= 1:
+                    found[name_of(record)] = record
+        if path.name == POINTS and records and not found:
+            raise ValueError(f"{path} holds no point of part1/sweep.py")
+        if damaged := len(records) - len(found):
+            print(f"warning: {path} is damaged: {damaged} of {len(records)} points are left out", file=sys.stderr)
+        points |= found
     return points
 
 
@@ -117,10 +124,10 @@ def collect_points(folder, names):
     """
     table = Path(folder) / POINTS
     with lock_folder(table.parent):
-        points = read_points(folder)
-        kept = {*names, *map(name_of, read_records(table) if table.exists() else [])}
-        rows = [record for name, record in points.items() if name in kept]
-        write_records(table, sorted(rows, key=lambda record: [record[name] for name in VARIED]))
+        points, running = read_points(folder), {path.stem for path in table.parent.glob("*.json")} - {*names}
+        rows = [record for name, record in points.items() if name not in running]
+        if rows:
+            write_records(table, sorted(rows, key=lambda record: [record[name] for name in VARIED]))
         for name in names:
             (table.parent / f"{name}.json").unlink(missing_ok=True)
 
@@ -153,72 +160,64 @@ def accuracy_beyond(model, point, times):
 
 
 def run_point(folder, point, device, times=()):
-    """Train one point and write its file; a point that diverges is finished too, without an accuracy."""
-    model = train.build_model(point)
-    try:
-        result = train.train(point, model, train.build_training_set(point), show=False, device=device)
-        if times:
-            result["accuracy_beyond"] = accuracy_beyond(model, point, times)
-    except DivergedError as error:
-        result = {"diverged": str(error)}
-    made = {"torch": torch.__version__, "computed_on": str(device)}
-    record = {**train.settings_of(point), **result, **made}
-    write_atomically(Path(folder) / f"{name_of(record)}.json", json.dumps(record, indent=1) + "\n")
-    return result
+    """Train one point and write its file; a point that diverges is finished too, without an accuracy.
 
-
-def warm_context(*modules):
-    """The multiprocessing context of processes that compute: on Linux, forked from one that has torch and `modules`.
-
-    Else each imports torch, and torch's compiler with its first optimizer: four seconds of CPU time.
+    To be run in a process of its own: for want of memory, or of room for the file, it ends with a line and status 1.
     """
-    if sys.platform == "darwin" or "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "torch._dynamo", *modules])
-    return context
-
-
-def _start_worker():
-    """Leave Ctrl-C to the parent, and end with it, however it ends."""
     prepare_process()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def end_with_parent():
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    try:
+        model = train.build_model(point)
+        try:
+            result = train.train(point, model, train.build_training_set(point), show=False, device=device)
+            if times:
+                result["accuracy_beyond"] = accuracy_beyond(model, point, times)
+        except DivergedError as error:
+            result = {"diverged": str(error)}
+        made = {"torch": torch.__version__, "computed_on": str(device)}
+        record = {**train.settings_of(point), **result, **made}
+        write_atomically(Path(folder) / f"{name_of(record)}.json", json.dumps(record, indent=1) + "\n")
+    except (MemoryError, OSError, RuntimeError) as error:
+        sys.exit(f"{name_of(vars(point))}: {told(error, train.MEMORY_FLAGS)}")
 
 
 def run_points(folder, points, device, workers, total, stop, times=()):
-    """Train the points in `workers` processes; returns False if a stop was requested.
+    """Train the points, each in a process of its own, so many at once; returns the names of those that failed.
 
-    Raises what a point raised, OSError for one, and BrokenExecutor if a process was killed; the others are ended.
+    If a stop is requested, the processes are ended. Raises OSError if a point failed and none can be written any more.
     """
-    executor = ProcessPoolExecutor(workers, mp_context=warm_context(), initializer=_start_worker)
-    pending = {}
-    try:
-        with Progress(total, done=total - len(points), unit="point") as progress:
-            pending = {executor.submit(run_point, folder, point, device, times): point for point in points}
-            while pending and not stop:
-                done, _ = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
-                for future in done:
-                    point, result = pending.pop(future), future.result()
-                    note = result.get("diverged") or f"accuracy {result['accuracy']:.4f} after {result['steps']} steps"
-                    progress.advance(f"{name_of(vars(point))}: {note}")
-        return not pending
-    finally:
-        if pending:  # end the processes where they are: a point is written whole or not at all
-            for process in multiprocessing.active_children():
+    context, waiting, running, failed = warm_context("__main__"), points[::-1], {}, []
+    with Progress(total, done=total - len(points), unit="point") as progress:
+        try:
+            while (waiting or running) and not stop:
+                while waiting and len(running) < workers:
+                    point = waiting.pop()
+                    process = start_process(context, run_point, folder, point, device, times)
+                    running[process.sentinel] = name_of(vars(point)), process
+                for sentinel in wait(running, timeout=0.5):
+                    name, process = running.pop(sentinel)
+                    process.join()
+                    if process.exitcode == 0:
+                        result = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+                        ended = result.get("diverged") or "accuracy {accuracy:.4f} after {steps} steps".format(**result)
+                        progress.advance(f"{name}: {ended}")
+                        continue
+                    failed.append(name)
+                    if process.exitcode < 0:
+                        lower = f"lower {train.MEMORY_FLAGS}, or --workers"
+                        print(f"{name}: its process was killed; if for want of memory, {lower}", file=sys.stderr)
+                    try_output(folder / POINTS)
+        finally:  # end the processes where they are: a point is written whole or not at all
+            for _, process in running.values():
                 process.kill()
-        executor.shutdown()
+                process.join()
+    return failed
 
 
 @hears_signals
 def main(argv=None):
     parser = build_parser()
     sweep, flags = parser.parse_known_args(argv)
+    stop = StopFlag()
     folder = Path(sweep.output_dir)
     index, count = sweep.shard
     points = grid_points(sweep, flags)[index::count]
@@ -232,20 +231,23 @@ def main(argv=None):
             return
         device = working_device(missing[0].device, partial(train.small_step, missing[0])) if missing else None
         folder.mkdir(parents=True, exist_ok=True)
+        lock = lock_folder(folder, f"lock_{index}_of_{count}")  # of an array's tasks each has its own
     except (ValueError, OSError, RecursionError) as error:
         parser.error(error)
 
-    stop = StopFlag()
-    try:
-        complete = run_points(folder, missing, device, sweep.workers, len(points), stop, sweep.times)
-        if complete:
-            collect_points(folder, [name_of(vars(point)) for point in points])
-    except (OSError, ValueError, BrokenExecutor) as error:
-        print(f"{error}; finished points are kept: start the same command again to continue", file=sys.stderr)
-        sys.exit(1)
-    if not complete:
-        print(f"stopped by {stop.signal.name}: start the same command again to continue", file=sys.stderr)
-        sys.exit(stop.exit_status)
+    again = "finished points are kept: start the same command again to continue"
+    with lock:
+        try:
+            failed = run_points(folder, missing, device, sweep.workers, len(points), stop, sweep.times)
+            if not failed and not stop:
+                collect_points(folder, [name_of(vars(point)) for point in points])
+        except (OSError, ValueError) as error:
+            sys.exit(f"{error}; {again}")
+        if stop:
+            print(f"stopped by {stop.signal.name}; {again}", file=sys.stderr)
+            sys.exit(stop.exit_status)
+        if failed:
+            sys.exit(f"{len(failed)} of {len(missing)} points failed; {again}")
     print(f"{len(points)} points in {folder / POINTS}, {len(missing)} of them new")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 if not __package__:  # run as `python part1/train.py`: import from the checkout, not from part1/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
 import torch
 import torch.nn.functional as F
@@ -53,12 +54,9 @@ def build_parser():
     model.add_argument("--input_dim", type=int, choices=(1, 10), default=1, help="1: a raw digit, 10: one-hot")
     model.add_argument("--num_classes", type=whole_number(10, 100_000), default=10, help="logits, one per digit")
     model.add_argument("--num_hidden", type=whole_number(1, 10_000), default=128, help="hidden units")
-    model.add_argument(
-        "--init",
-        choices=dict.fromkeys(name for names in init.INITS.values() for name in names),
-        default="default",
-        help="first weights; zero_bias and chrono are for the LSTM, orthogonal, identity and latch for the RNN",
-    )
+    inits = dict.fromkeys(name for names in init.INITS.values() for name in names)
+    whose = "first weights; zero_bias and chrono are for the LSTM, orthogonal, identity and latch for the RNN"
+    model.add_argument("--init", choices=inits, default="default", help=whose)
     training = parser.add_argument_group("training")
     growing = "train at lengths below a bound that grows to --input_length while the model is right"
     training.add_argument("--curriculum", action="store_true", help=growing)
@@ -83,9 +81,7 @@ def add_training_flags(group, sequences, optimizer):
     group.add_argument("--device", default="auto", help="auto (cuda, then mps, then cpu), cpu, cuda, cuda:1, mps")
 
 
-def settings(**changes):
-    """The default settings with these changes, a Namespace: `settings(model_type="LSTM", input_dim=10)`."""
-    return build_parser().settings(**changes)
+settings = build_parser().settings  # settings(model_type="LSTM", input_dim=10): the default ones with these changes
 
 
 def check(config):
@@ -206,9 +202,7 @@ def train(config, model, training_set, run=None, stop=False, show=True, device=N
     last = None  # loss and gradient's norm of the last update
     if run and run.state:
         restore(parts, run.state)
-        step, solved = run.state["step"], run.state["solved"]
-        last = run.state.get("last")
-        evaluated = run.state.get("evaluated", step) if last else step
+        step, evaluated, solved, last = (run.state[name] for name in ("step", "evaluated", "solved", "last"))
 
     def save():
         if run:

@@ -11,13 +11,21 @@ from pathlib import Path
 
 if not __package__:  # run as `python part2/benchmark.py`: import from the checkout, not from part2/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
 import torch
 import torch.nn.functional as F
 
-from common import timing
 from common.arguments import Parser, whole_number
-from common.device import choose_device
+from common.device import (
+    benchmark_flags,
+    choose_device,
+    in_both_states,
+    in_turn,
+    milliseconds,
+    quartiles_of_ratio,
+    report_medians,
+)
 from part1.benchmark import training_step
 from part1.lstm import LSTM
 from part2.dataset import Palindromes
@@ -68,11 +76,11 @@ def measure(T, config):
     x, target = x.to(device), target.to(device)
     cells = {name: place(model, device) for name, model in models(config.num_hidden).items()}
     steps = {name: training_step(model, x, target) for name, model in cells.items()}
-    seconds = timing.in_turn(steps, config.rounds, device)
+    seconds = in_turn(steps, config.rounds, device)
     measured = {}
     for name, model in cells.items():
-        measured[f"{name}_ms.T{T}"] = timing.milliseconds(seconds[name])
-        measured[f"{name}_over_lstm.T{T}"] = timing.quartiles_of_ratio(seconds[name], seconds["lstm"])
+        measured[f"{name}_ms.T{T}"] = milliseconds(seconds[name])
+        measured[f"{name}_over_lstm.T{T}"] = quartiles_of_ratio(seconds[name], seconds["lstm"])
         measured[f"{name}_bytes_per_step.T{T}"] = [saved_bytes(model, x, target) / T] * 3
     return measured
 
@@ -82,9 +90,10 @@ def main(argv=None):
     parser.add_argument("--input_length", nargs="+", type=whole_number(2, 100_000), default=[100, 200, 400, 800])
     parser.add_argument("--num_hidden", type=whole_number(1, 10_000), default=128, help="units")
     parser.add_argument("--batch_size", type=whole_number(1, 1_000_000), default=128, help="palindromes a step")
-    config, device = timing.parse_flags(parser, argv, rounds=20)
-    measured = timing.in_both_states([(measure, T, config) for T in config.input_length])
-    timing.report(measured, config.json, device, f"batch {config.batch_size}, {config.num_hidden} units")
+    config, device = benchmark_flags(parser, argv, rounds=20)
+    with parser.printing():
+        measured = in_both_states([(measure, T, config) for T in config.input_length])
+        report_medians(measured, config.json, device, f"batch {config.batch_size}, {config.num_hidden} units")
 
 
 if __name__ == "__main__":

@@ -9,12 +9,13 @@ from pathlib import Path
 
 if not __package__:  # run as `python part2/plot_gate.py`: import from the checkout, not from part2/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
 import numpy as np
 import torch
 
 from common.arguments import Parser, number_between, positive_number
-from common.figures import BLUE, ORANGE, RESULTS, VERMILION, in_house_style, new_figure, save_figure
+from common.figures import BLUE, ORANGE, RESULTS, VERMILION, house_style, new_figure, save_figure
 from part2.time_gate import R_ON_LIMITS, TimeGate, never_opens
 
 UNITS, DURATION, SEED = 128, 40, 42  # of the layer in the image
@@ -106,7 +107,6 @@ def draw_layer(ax, fig):
     ax.set(xlabel=TIME, ylabel="unit, by period τ", title=title)
 
 
-@in_house_style
 def figure(tau, s, r_on):
     """The whole figure, of a gate with these parameters and of a layer."""
     fig, axes = new_figure(5, 3, width=8.2, height=9.6, height_ratios=[3.6, 0.8, 0.8, 0.8, 3.6])
@@ -132,7 +132,7 @@ def main(argv=None):
     config = parser.parse_args(argv)
     if abs(config.s) > 2 * config.tau:
         parser.error(f"--s {config.s} is more than two periods of {config.tau}; s and s mod τ are the same gate")
-    with parser.printing():
+    with parser.printing(), house_style():
         figures = {kind: figure(config.tau, config.s, config.r_on) for kind in ("png", "pdf")}
         config.output_dir.mkdir(parents=True, exist_ok=True)
         for kind, drawn in figures.items():

@@ -11,11 +11,12 @@ from pathlib import Path
 
 if not __package__:  # run as `python part2/plot_training.py`: import from the checkout, not from part2/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
 from matplotlib.ticker import NullFormatter
 
-from common.figures import BLUE, GREEN, VERMILION, in_house_style, markdown, new_figure, plot_script
-from common.run_folder import read_metrics, read_runs
+from common.figures import BLUE, GREEN, VERMILION, new_figure, plot_script
+from common.tables import markdown, read_metrics, read_runs
 
 GOOD = 0.99  # the held-out accuracy that the figure's titles and the tables give the updates to
 GATED, PLAIN = ("time-gated", BLUE, "-"), ("plain", VERMILION, "--")
@@ -62,7 +63,6 @@ def draw_curve(ax, seeds, label, colour, style):
     return f"{label}: " + (f"{100 * end:.1f} %" if math.isinf(reached) else f"99 % at {reached:,.0f}")
 
 
-@in_house_style
 def figure(runs):
     """A panel per task, empty without runs, the settings' medians in its title. Raises ValueError if all are empty."""
     fig, axes = new_figure(2, 3, width=3.4 * 3 + 0.6, height=6.5)

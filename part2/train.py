@@ -12,6 +12,7 @@ from pathlib import Path
 
 if not __package__:  # run as `python part2/train.py`: import from the checkout, not from part2/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
 import torch
 import torch.nn.functional as F
@@ -19,9 +20,9 @@ import torch.nn.functional as F
 from common.arguments import Parser, number_between, whole_number
 from common.checkpoint import restore
 from common.device import choose_device, has_float64, prepare_process, told, warn_of_memory, working_device
-from common.files import write_table
 from common.printing import Progress
 from common.run_folder import RunFolder
+from common.tables import write_table
 from common.training import Clock, StopFlag, Stopped, check_finite, hears_signals, run_to_the_end
 from part1 import init
 from part1.train import COLUMNS, CONVERGED, COUNTS, MEMORY_FLAGS, OPTIMIZERS, add_training_flags, update
@@ -67,9 +68,7 @@ def build_parser():
     return parser
 
 
-def settings(**changes):
-    """The default settings with these changes, a Namespace: `settings(task="adding", leak=0.0)`."""
-    return build_parser().settings(**changes)
+settings = build_parser().settings  # settings(task="adding", leak=0.0): the default ones with these changes
 
 
 def settings_of(config):
@@ -189,9 +188,7 @@ def train(config, model, training_set, run, stop=False, device=None):
     last = None  # loss and gradient's norm of the last update
     if run.state:
         restore(parts, run.state)
-        step, solved = run.state["step"], run.state["solved"]
-        last = run.state.get("last")
-        evaluated = run.state.get("evaluated", step) if last else step
+        step, evaluated, solved, last = (run.state[name] for name in ("step", "evaluated", "solved", "last"))
 
     def save():
         run.save(parts, step=step, evaluated=evaluated, solved=solved, last=last)
@@ -255,8 +252,7 @@ def main(argv=None):
         default = ROOT / f"results/part2/{config.task}_{config.model_type}_seed{config.seed}"
         resuming = {"resume": config.resume, "may_change": ("device", "train_steps")}
         resuming["entries"] = {**build_parts(config, model, training_set), **COUNTS}
-        files = ["gate.csv"]
-        run = RunFolder(config.output_dir, settings_of(config), COLUMNS, default=default, files=files, **resuming)
+        run = RunFolder(config.output_dir, settings_of(config), COLUMNS, ["gate.csv"], default=default, **resuming)
         # The numbers that autograd keeps of a unit and step until the backward pass (part2/benchmark.py).
         needed = 4 * 13.6 * config.batch_size * config.num_hidden * training_set.longest
         warn_of_memory(needed, device, MEMORY_FLAGS)

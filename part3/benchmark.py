@@ -21,6 +21,7 @@ from pathlib import Path
 
 if not __package__:  # run as `python part3/benchmark.py`: import from the checkout, not from part3/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
 import numpy as np
 import torch
@@ -28,9 +29,16 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
-from common import timing
 from common.arguments import Parser, whole_number
-from common.device import choose_device
+from common.device import (
+    benchmark_flags,
+    choose_device,
+    in_both_states,
+    in_turn,
+    milliseconds,
+    quartiles_of_ratio,
+    report_medians,
+)
 from common.training import check_finite
 from part3.dataset import RandomSentences, TextDataset
 from part3.model import TextGenerationModel
@@ -125,26 +133,26 @@ def measure_training(config):
     """Quartiles, {key: (low, median, high)}: ms of a step or batch, and ratios."""
     torch.manual_seed(0)
     device = choose_device(config.device)
-    seconds = timing.in_turn(training_functions(config.txt_file, device), config.rounds, device)
-    measured = {f"{name}_ms": timing.milliseconds(values) for name, values in seconds.items()}
+    seconds = in_turn(training_functions(config.txt_file, device), config.rounds, device)
+    measured = {f"{name}_ms": milliseconds(values) for name, values in seconds.items()}
     for name, base in (("step", "bare"), ("batch", "step"), ("course_batch", "step")):
-        measured[f"{name}_over_{base}"] = timing.quartiles_of_ratio(seconds[name], seconds[base])
+        measured[f"{name}_over_{base}"] = quartiles_of_ratio(seconds[name], seconds[base])
     return measured
 
 
 def measure_drawing(config, vocab_size, H):
     """Quartiles, {key: (low, median, high)}: characters per second with H units a layer, and ratios."""
     torch.manual_seed(0)
-    seconds = timing.in_turn(drawing_functions(vocab_size, H, config.length), config.rounds, torch.device("cpu"))
+    seconds = in_turn(drawing_functions(vocab_size, H, config.length), config.rounds, torch.device("cpu"))
     measured = {}
     for (way, num_texts), values in seconds.items():
         drawn = [num_texts * config.length] * config.rounds
-        measured[f"{way}_per_second.h{H}.b{num_texts}"] = timing.quartiles_of_ratio(drawn, values)
+        measured[f"{way}_per_second.h{H}.b{num_texts}"] = quartiles_of_ratio(drawn, values)
     # A character of one text beside the plain loop's; one of 64 texts at once beside the loop over one, and over 64.
     of_64 = [value / 64 for value in seconds["draw", 64]]
-    measured[f"draw_speedup.h{H}.b1"] = timing.quartiles_of_ratio(seconds["plain", 1], seconds["draw", 1])
-    measured[f"draw_speedup.h{H}.b64"] = timing.quartiles_of_ratio(seconds["plain", 1], of_64)
-    measured[f"draw_speedup_over_plain_b64.h{H}"] = timing.quartiles_of_ratio(seconds["plain", 64], seconds["draw", 64])
+    measured[f"draw_speedup.h{H}.b1"] = quartiles_of_ratio(seconds["plain", 1], seconds["draw", 1])
+    measured[f"draw_speedup.h{H}.b64"] = quartiles_of_ratio(seconds["plain", 1], of_64)
+    measured[f"draw_speedup_over_plain_b64.h{H}"] = quartiles_of_ratio(seconds["plain", 64], seconds["draw", 64])
     return measured
 
 
@@ -152,12 +160,12 @@ def main(argv=None):
     parser = Parser(__doc__.split("\n")[0])
     parser.add_argument("--txt_file", default=ROOT / "assets/book.txt", help="text whose windows are drawn")
     parser.add_argument("--length", type=whole_number(1, 10**6), default=100, help="characters drawn a round and text")
-    config, device = timing.parse_flags(parser, argv, 50, "of the training step: cpu, cuda, cuda:1, mps, or auto")
+    config, device = benchmark_flags(parser, argv, 50, "of the training step: cpu, cuda, cuda:1, mps, or auto")
     with parser.printing():
         vocab_size = TextDataset(config.txt_file, SEQ_LENGTH).vocab_size
-    drawing = [(measure_drawing, config, vocab_size, H) for H in DRAWN_HIDDEN]
-    measured = timing.in_both_states([(measure_training, config), *drawing])
-    timing.report(measured, config.json, device, f"2 layers, batch {BATCH_SIZE}, T {SEQ_LENGTH}")
+        drawing = [(measure_drawing, config, vocab_size, H) for H in DRAWN_HIDDEN]
+        measured = in_both_states([(measure_training, config), *drawing])
+        report_medians(measured, config.json, device, f"2 layers, batch {BATCH_SIZE}, T {SEQ_LENGTH}")
 
 
 if __name__ == "__main__":

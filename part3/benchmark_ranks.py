@@ -22,14 +22,14 @@ from pathlib import Path
 
 if not __package__:  # run as `python part3/benchmark_ranks.py`: import from the checkout, not from part3/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
 import torch
 import torch.nn.functional as F
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
 
-from common import timing
 from common.arguments import Parser, new_file, whole_number
-from common.device import keep_freed_memory
+from common.device import keep_freed_memory, quartiles_of_ratio, report_medians, start_process
 from common.printing import Progress
 from common.training import Clock, check_finite
 from part3.dataset import RandomSentences, TextDataset
@@ -88,8 +88,7 @@ def processes(config, size):
         place = {"RANK": str(rank), "WORLD_SIZE": str(size), "LOCAL_RANK": str(rank)}
         place |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
         here, there = context.Pipe()
-        process = context.Process(target=compute, args=(config, place, there))
-        process.start()
+        process = start_process(context, compute, config, place, there)
         there.close()  # a rank that dies then ends the waiting for it
         started.append((process, here))
     try:
@@ -116,27 +115,28 @@ def main(argv=None):
             raise ValueError(f"--batch_size {config.batch_size} cannot be divided among {config.ranks} ranks")
         TextDataset(config.txt_file, config.seq_length)
 
-    rounds = {"one": [], "several": []}
-    with processes(config, 1) as one, processes(config, config.ranks) as several:
-        with Progress(config.rounds + 1, unit="round") as progress:
-            for _ in range(config.rounds + 1):
-                for name, pipes in (("one", one), ("several", several)):
-                    for pipe in pipes:
-                        pipe.send("go")
-                    rounds[name].append([max(values) for values in zip(*(pipe.recv() for pipe in pipes), strict=True)])
-                progress.advance()
-    # The first round fills the caches.
-    (one, one_cpu, _), (several, several_cpu, sent) = (zip(*kept[1:], strict=True) for kept in rounds.values())
-    steps = [config.steps] * config.rounds
-    measured = {
-        "steps_per_second.1": timing.quartiles_of_ratio(steps, one),
-        f"steps_per_second.{config.ranks}": timing.quartiles_of_ratio(steps, several),
-        f"speedup.{config.ranks}": timing.quartiles_of_ratio(one, several),
-        f"cpu_speedup.{config.ranks}": timing.quartiles_of_ratio(one_cpu, several_cpu),
-        "bytes_per_step": [max(sent)] * 3,
-    }
-    sizes = f"2 layers of {config.lstm_num_hidden}, global batch {config.batch_size}, T {config.seq_length}"
-    timing.report(measured, config.json, torch.device("cpu"), sizes)
+        rounds = {"one": [], "several": []}
+        with processes(config, 1) as one, processes(config, config.ranks) as several:
+            with Progress(config.rounds + 1, unit="round") as progress:
+                for _ in range(config.rounds + 1):
+                    for name, pipes in (("one", one), ("several", several)):
+                        for pipe in pipes:
+                            pipe.send("go")
+                        ended = [pipe.recv() for pipe in pipes]
+                        rounds[name].append([max(values) for values in zip(*ended, strict=True)])
+                    progress.advance()
+        # The first round fills the caches.
+        (one, one_cpu, _), (several, several_cpu, sent) = (zip(*kept[1:], strict=True) for kept in rounds.values())
+        steps = [config.steps] * config.rounds
+        measured = {
+            "steps_per_second.1": quartiles_of_ratio(steps, one),
+            f"steps_per_second.{config.ranks}": quartiles_of_ratio(steps, several),
+            f"speedup.{config.ranks}": quartiles_of_ratio(one, several),
+            f"cpu_speedup.{config.ranks}": quartiles_of_ratio(one_cpu, several_cpu),
+            "bytes_per_step": [max(sent)] * 3,
+        }
+        sizes = f"2 layers of {config.lstm_num_hidden}, global batch {config.batch_size}, T {config.seq_length}"
+        report_medians(measured, config.json, torch.device("cpu"), sizes)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,6 @@ from torch.utils.data import Dataset
 
 from part3.text import read_text
 
-MOST_USED = 2**16  # batches that older checkpoints could draw at once
-
 
 class TextDataset(Dataset):
     """A text file as ids of its characters: first the training part, then the held-out part.
@@ -93,11 +91,6 @@ class RandomSentences:
 
     def load_state_dict(self, state):
         self.rng.bit_generator.state = state["rng"]
-        used = state.get("used", 0)  # of an older checkpoint: so many batches have been drawn since "rng"
-        if used not in range(MOST_USED + 1):
-            raise ValueError(f"used {used!r:.60}: it lies between 0 and {MOST_USED}")
-        for _ in range(used):
-            self.batch()
 
 
 class ParallelStreams:
@@ -165,22 +158,11 @@ def encode(text, characters, unknown="refuse"):
     if unknown == "refuse" and not known.all():
         place = int(known.argmin())
         what = f"the character {text[place]!r} (place {place}) does not occur in the training text"
-        raise ValueError(f"{what}{_other_form(text, place, characters)}; --unknown skip leaves such characters out")
+        for form in ("NFC", "NFD"):
+            if {*unicodedata.normalize(form, text)} <= {*characters}:
+                what += f", but all do in another Unicode normalisation, {form}"
+        raise ValueError(f"{what}; --unknown skip leaves such characters out")
     return torch.from_numpy(ids[known])
-
-
-def _other_form(text, place, characters):
-    """What to say if the vocabulary has the character at this place, with its marks, in NFC or NFD; else ""."""
-    begin, end = place, place + 1
-    while begin and unicodedata.combining(text[begin]):
-        begin -= 1
-    while end < len(text) and unicodedata.combining(text[end]):
-        end += 1
-    for form in ("NFC", "NFD"):
-        other = unicodedata.normalize(form, text[begin:end])
-        if other != text[begin:end] and {*other} <= {*characters}:
-            return f": it has {other!r} as {len(other)} ({form}), here it is {end - begin}"
-    return ""
 
 
 def code_points(text):

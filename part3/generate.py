@@ -8,6 +8,7 @@ from pathlib import Path
 
 if not __package__:  # run as `python part3/generate.py`: import from the checkout, not from part3/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
 import numpy as np
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 if not __package__:  # run as `python part3/novelty.py`: import from the checkout, not from part3/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
 from common.arguments import Parser
 from part3.text import read_input, read_text

@@ -9,9 +9,11 @@ from pathlib import Path
 
 if not __package__:  # run as `python part3/plot_temperatures.py`: import from the checkout, not from part3/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
 from common import figures
-from common.figures import BLUE, GREEN, VERMILION, markdown, read_grouped, spread
+from common.figures import BLUE, GREEN, VERMILION
+from common.tables import markdown, read_grouped, spread
 
 MEASURES = {
     "known_words": ("words that stand in the book", BLUE, "o-"),
@@ -20,7 +22,6 @@ MEASURES = {
 }
 
 
-@figures.in_house_style
 def figure(shares):
     """A line per measure against the temperature: median of the seeds, band from the lowest to the highest."""
     fig, ax = figures.new_figure(width=6.4, height=3.4)

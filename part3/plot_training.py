@@ -12,12 +12,13 @@ from pathlib import Path
 
 if not __package__:  # run as `python part3/plot_training.py`: import from the checkout, not from part3/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
 from matplotlib.ticker import LogLocator
 
 from common.arguments import Parser, new_file, positive_number
-from common.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILION, in_house_style, markdown, new_figure, save_figure
-from common.run_folder import read_metrics, read_runs
+from common.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILION, house_style, new_figure, save_figure
+from common.tables import markdown, read_metrics, read_runs
 
 # Only part 3's metrics have heldout_bpc, and a row that was cut off lacks wall_seconds.
 COLUMNS = dict.fromkeys(("step", "train_loss", "heldout_loss", "heldout_bpc", "cpu_seconds", "wall_seconds"), float)
@@ -69,7 +70,6 @@ def across_seeds(runs, column):
         yield rows[0]["step"], minutes, min(values), statistics.fmean(values), max(values)
 
 
-@in_house_style
 def figure(curves, references):
     """Loss against updates (left) and CPU time (right): held out thick, training thin, best points as stars."""
     fig, axes = new_figure(1, 2, sharey=True, height=4.4)
@@ -143,7 +143,7 @@ def main(argv=None):
     parser.add_argument("--output", required=True, type=new_file, help="the figure, .png or .pdf")
     parser.add_argument("--reference", nargs="+", type=reference, default=[], metavar="LOSS=LABEL", help="dashed lines")
     config = parser.parse_args(argv)
-    with parser.printing():
+    with parser.printing(), house_style():
         curves = read_curves(config.runs, config.name)
         if len(curves) > len(LOOKS):
             raise ValueError(f"{len(curves)} curves are too many for one figure, {len(LOOKS)} are allowed")

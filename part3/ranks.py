@@ -1,6 +1,5 @@
 """Ranks, several processes that train one model: which one this is, and what they exchange, in torch's words."""
 
-import json
 import os
 import subprocess
 import sys
@@ -19,8 +18,9 @@ LAUNCHERS = (
     ("RANK", "WORLD_SIZE", "LOCAL_RANK"),
     ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID"),  # STEP: sbatch alone, without srun, starts one process
 )
+MEETING = timedelta(minutes=10)  # how long ranks that have started wait for the others
 TIMEOUT = timedelta(minutes=30)  # rank 0 may evaluate as long while the others wait; a death is noticed at once
-LAST_WORDS = timedelta(seconds=3)  # how long a rank that has lost another waits for why
+LAST_WORDS = 3  # seconds that a rank that has lost another waits for why
 
 
 class Ranks:
@@ -63,29 +63,33 @@ class Ranks:
         return torch.device("cuda", self.local_rank if count > 1 else 0)
 
     def connect(self, device):
-        """Wait until all ranks are there and join their process group: nccl between GPUs, gloo between CPUs.
+        """Wait until all ranks are there and join their process group: gloo, and for gradients between GPUs nccl.
 
-        Raises ValueError, in one line, if the environment has no address to meet at, or devices are of several types.
+        Raises ValueError, in one line, if the environment has no address to meet at, if the ranks do not meet there
+        within MEETING, or if their devices are of several types.
         """
         if self.size == 1:
             return
         if not {"MASTER_ADDR", "MASTER_PORT"} <= set(os.environ):
             os.environ.update(_meeting_point(self.size))
-        store, *_ = next(dist.rendezvous("env://", self.rank, self.size, timeout=TIMEOUT))
+        try:
+            store, *_ = next(dist.rendezvous("env://", self.rank, self.size, timeout=MEETING))
+        except dist.DistError as error:
+            where = f"{os.environ['MASTER_ADDR']}, port {os.environ['MASTER_PORT']}"
+            raise ValueError(f"the {self.size} ranks did not meet at {where} within {MEETING}") from error
         self._store = dist.PrefixStore("ranks", store)  # texts by name, for all ranks; it is kept by rank 0 or torchrun
+        dist.init_process_group("gloo", timeout=TIMEOUT, store=store, rank=self.rank, world_size=self.size)
         self.same(device=device.type)
+        self._gradients = None  # the group that averages them: the same one
         if device.type == "cuda":
             torch.cuda.set_device(device)
-        place = {"store": store, "rank": self.rank, "world_size": self.size}
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=TIMEOUT, **place)
-        self._device = device
+            self._gradients = dist.new_group(backend="nccl", timeout=TIMEOUT)
 
     def wrap(self, model):
         """The model, its gradients averaged over the ranks during backward; rank 0's weights are everyone's."""
         if self.size == 1:
             return model
-        devices = [self._device] if self._device.type == "cuda" else None
-        return torch.nn.parallel.DistributedDataParallel(model, device_ids=devices)
+        return torch.nn.parallel.DistributedDataParallel(model, process_group=self._gradients)
 
     def shard(self, tensor, dim=0):
         """This rank's equal share of a tensor, cut along `dim`."""
@@ -95,15 +99,16 @@ class Ranks:
         """The tensor that the ranks' shards make up along `dim`."""
         if self.size == 1:
             return shard
-        shards = [torch.empty_like(shard) for _ in range(self.size)]
-        dist.all_gather(shards, shard.contiguous())
+        mine = shard.cpu().contiguous()
+        shards = [torch.empty_like(mine) for _ in range(self.size)]
+        dist.all_gather(shards, mine)
         return torch.cat(shards, dim)
 
     def all_reduce_mean(self, value):
         """The mean over the ranks of a tensor with one element, in float64 precision."""
         if self.size == 1:
             return value
-        value = value.detach().double()
+        value = value.detach().cpu().double()
         dist.all_reduce(value)
         return value / self.size
 
@@ -111,7 +116,7 @@ class Ranks:
         """A list: of each whole number the highest that any rank has."""
         if self.size == 1:
             return list(numbers)
-        numbers = torch.tensor(numbers, device=self._device)
+        numbers = torch.tensor(numbers)
         dist.all_reduce(numbers, dist.ReduceOp.MAX)
         return numbers.tolist()
 
@@ -120,7 +125,7 @@ class Ranks:
         if self.size == 1:
             return value
         box = [value]
-        dist.broadcast_object_list(box, src=0, device=self._device)
+        dist.broadcast_object_list(box, src=0)
         return box[0]
 
     def together(self, function):
@@ -139,19 +144,24 @@ class Ranks:
         problems = [None] * self.size
         with self._losses_explained():
             dist.all_gather_object(problems, problem)
-        self._refuse(next(filter(None, problems), None))
+        if any(problems):
+            if self.rank:
+                sys.exit(2)
+            raise ValueError(next(filter(None, problems)))
         return result
 
     def same(self, **facts):
-        """Return if all ranks have rank 0's values of these facts, JSON's; else end as `together` does."""
-        if self.size == 1:
-            return
-        texts = self._hear_all(" ".join(facts), json.dumps(facts), TIMEOUT)
-        first, *others = (json.loads(text or "{}") for text in texts)
-        for rank, found in enumerate(others, 1):
-            if names := [name for name in facts if found.get(name) != first[name]]:
-                its, ours = (", ".join(f"{name} {shortened(of.get(name))}" for name in names) for of in (found, first))
-                self._refuse(f"rank {rank} has {its}, but rank 0 has {ours}")
+        """Return if all ranks have rank 0's values of these facts; else end as `together` does."""
+        first = self.broadcast(facts)
+
+        def compare():
+            if names := [name for name in facts if facts[name] != first.get(name)]:
+                here, there = (
+                    ", ".join(f"{name} {shortened(of.get(name))}" for name in names) for of in (facts, first)
+                )
+                raise ValueError(f"{here}, but rank 0 has {there}")
+
+        self.together(compare)
 
     def run(self, function):
         """What `function()` returns, in which the ranks exchange values; its errors are told to the other ranks.
@@ -179,13 +189,6 @@ class Ranks:
         if result is None:
             sys.exit(stop.exit_status)
 
-    def _refuse(self, problem):
-        """End, unless there is no problem: rank 0 raises ValueError with it, the others exit silently, status 2."""
-        if problem and self.rank:
-            sys.exit(2)
-        if problem:
-            raise ValueError(problem)
-
     @contextmanager
     def _losses_explained(self):
         """An error in this `with` block is told to the other ranks; one of an exchange becomes a ConnectionError."""
@@ -202,39 +205,21 @@ class Ranks:
 
     def _loss(self):
         """Why an exchange failed, in a line: the error that a rank has told, or which rank went without a word."""
+        names = {rank: f"end {rank}" for rank in range(self.size)}
         try:
-            ends = self._hear_all("end", "", LAST_WORDS)
+            self._store.set(names[self.rank], "")  # this one ends for want of another
+            time.sleep(LAST_WORDS)
+            told = {rank: self._store.get(name).decode() for rank, name in names.items() if self._store.check([name])}
+            if self.rank == 0:
+                time.sleep(LAST_WORDS)  # the store ends with it, and others may still ask
         except dist.DistError:
-            return "rank 0 has ended"  # and the store with it
-        for rank, error in enumerate(ends):
+            return "rank 0 has ended"
+        for rank, error in told.items():
             if error:
                 return f"rank {rank} has ended, {error}"
-        silent = " or ".join(str(rank) for rank, error in enumerate(ends) if error is None)
-        return (
-            f"rank {silent} has ended without a word, killed or out of memory" if silent else "the connection is lost"
-        )
-
-    def _hear_all(self, name, text, patience):
-        """What each rank says under a name, [text], None of one that says nothing for `patience`, a timedelta.
-
-        Rank 0 returns when the others have heard it too, as the store may end with it. Raises DistError without one.
-        """
-        self._store.set(f"{name} {self.rank}", text)
-        texts = [self._hear(f"{name} {rank}", patience) for rank in range(self.size)]
-        self._store.set(f"{name}, heard {self.rank}", "")
-        for rank in range(self.size if self.rank == 0 else 0):
-            if texts[rank] is not None:
-                self._hear(f"{name}, heard {rank}", patience)
-        return texts
-
-    def _hear(self, key, patience):
-        """The text under a key of the store, None if there is none for so long; `Store.wait` would log that."""
-        end = time.monotonic() + patience.total_seconds()
-        while not self._store.check([key]):
-            if time.monotonic() > end:
-                return None
-            time.sleep(0.05)
-        return self._store.get(key).decode()
+        silent = " or ".join(str(rank) for rank in names if rank not in told)
+        lost = f"rank {silent} has ended without a word, killed or out of memory"
+        return lost if silent else "the connection is lost"
 
 
 def run_script(main):

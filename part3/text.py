@@ -14,11 +14,9 @@ BEGINNINGS = {  # of files, and what they are; a UTF-32 mark begins as a UTF-16 
     **{b"\x1f\x8b": "a gzip file", b"PK\3\4": "a ZIP file", b"\xfd7zXZ\0": "an xz file", b"BZh": "a bzip2 file"},
     **{b"(\xb5/\xfd": "a zstd file", b"7z\xbc\xaf": "a 7z file", b"%PDF": "a PDF file"},
 }
-SPACES, KANA, CHINESE = "[ \n。，]", "[ぁ-ヿ]", "[的一是不了，。]"
 LIKELY = {  # signs, and the share of a text that they are: bytes of another encoding often decode, but not to these
-    **{"utf-8": (r"\A", 0), "utf-16-le": (SPACES, 0.01), "utf-16-be": (SPACES, 0.01), "utf-32-le": (SPACES, 0.01)},
-    **{"utf-32-be": (SPACES, 0.01), "euc_jp": (KANA, 0.1), "shift_jis": (KANA, 0.1), "gb18030": (CHINESE, 0.03)},
-    **{"big5": (CHINESE, 0.03), "euc_kr": ("[가-힣]", 0.3), "cp1252": ("[A-Za-z]", 0.4)},
+    **{"utf-8": (r"\A", 0), "utf-16-le": ("[ \n。，]", 0.01), "utf-16-be": ("[ \n。，]", 0.01)},
+    **{"euc_jp": ("[ぁ-ヿ]", 0.1), "gb18030": ("[的一是不了，。]", 0.03), "cp1252": ("[A-Za-z]", 0.4)},
 }
 
 

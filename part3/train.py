@@ -17,6 +17,7 @@ from pathlib import Path
 
 if not __package__:  # run as `python part3/train.py`: import from the checkout, not from part3/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
 os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # C++ would write pages around the line of a rank that ends
 
 import numpy as np
@@ -24,7 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from common.arguments import Parser, flag_words, number_between, positive_number, whole_number
+from common.arguments import Parser, flag_words, new_folder, number_between, positive_number, whole_number
 from common.checkpoint import restore
 from common.device import choose_device, keep_freed_memory, limit_threads, told, warn_of_memory, working_device
 from common.printing import Progress, command_line
@@ -92,7 +93,7 @@ def build_parser():
     output.add_argument("--print_every", type=updates, default=5, help="updates per line of progress")
     output.add_argument("--sample_every", type=updates, default=100, help="updates per sample of text")
     output.add_argument("--checkpoint_every", type=updates, default=200, help="updates per checkpoint")
-    output.add_argument("--summary_path", help="folder for TensorBoard events, if tensorboard is installed")
+    output.add_argument("--summary_path", type=new_folder, help="folder for TensorBoard events, if it is installed")
     output.add_argument("--output_dir", help="run folder; none: a new numbered one under results/part3")
     output.add_argument("--resume", action="store_true", help="resume the run in --output_dir, if there is one")
     return parser
@@ -161,8 +162,7 @@ def train(config, dataset, sampler, model, run, stop, ranks, summary=None):
     state = None  # (h, c) after the last batch, each (L, B, H), of this rank's rows
     if saved:
         step, best_loss, since_best = saved["step"], saved["best_loss"], saved["since_best"]
-        train_loss = saved.get("train_loss")
-        evaluated = step if train_loss is None else saved.get("evaluated", step)
+        evaluated, train_loss = saved["evaluated"], saved["train_loss"]
         state = saved["state"] and [ranks.shard(tensor, dim=1).to(device, torch.float32) for tensor in saved["state"]]
         restore(parts, saved)
     saved_at = (step, evaluated) if saved else None
@@ -259,14 +259,15 @@ def begin(config, dataset, sampler, model, ranks):
         warn_of_memory(memory_of_an_update(config, dataset.vocab_size) / ranks.size, device, MEMORY_FLAGS)
         wanted = {**settings_of(config), "text": dataset.digest, "ranks": ranks.size}
         wanted["evaluated_part"] = evaluated_part(dataset, config)
-        since = {"precision": "float32", "evaluated_part": [0, len(dataset.held_out)]}
-        about = {"resume": config.resume, "may_change": MAY_CHANGE[config.schedule], "since": since}
-        about |= {"default": ROOT / f"results/part3/{Path(config.txt_file).stem}", "files": [BEST, "samples.md"]}
+        about = {"resume": config.resume, "may_change": MAY_CHANGE[config.schedule]}
+        about |= {"default": ROOT / f"results/part3/{Path(config.txt_file).stem}"}
+        about["before"] = {"precision": "float32", "evaluated_part": [0, len(dataset.held_out)]}
+        files = ["samples.jsonl", "samples.md", BEST]
         shape = (config.lstm_num_layers, config.batch_size, config.lstm_num_hidden)
         entries = {"best_loss": math.inf, "since_best": 0, "evaluated": 0, "train_loss": 0.0}
         entries |= {"characters": dataset.characters, "state": [torch.empty(shape, device="meta")] * 2}
         entries |= build_parts(config, model, sampler, device)
-        run = RunFolder(config.output_dir, wanted, COLUMNS, ["samples"], **about, entries=entries)
+        run = RunFolder(config.output_dir, wanted, COLUMNS, files, **about, entries=entries)
         if run.state and run.state["best_loss"] != math.inf:  # there was an evaluation
             Trained(run.path / BEST)
     keep_freed_memory()

@@ -36,10 +36,9 @@ class Trained:
         self.settings, self.characters, self.step = state["settings"], state["characters"], state["step"]
         for name, highest in HIGHEST.items():
             check_entries(self.path, state, {"settings": {name: 1}}, highest)
-        text = isinstance(self.characters, str) and "".join(sorted({*self.characters}))
-        check_entries(
-            self.path, state, {"step": 0, "settings": {"dropout_keep_prob": 1.0}, "characters": text or "text"}
-        )
+        text = (isinstance(self.characters, str) and "".join(sorted({*self.characters}))) or "text"
+        plain = {"step": 0, "settings": {"dropout_keep_prob": 1.0}, "characters": text}
+        check_entries(self.path, state, plain)
         V, H, E = len(self.characters), self.settings["lstm_num_hidden"], self.settings["embedding_dim"]
         # The large ones first: a model of these settings then takes no more memory than the file did.
         shapes = {"embedding.weight": (V, E), "output.weight": (V, H)}

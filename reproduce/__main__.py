@@ -16,6 +16,7 @@ from pathlib import Path
 
 if not __package__:  # run as `python reproduce`: import from the checkout, not from reproduce/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
 try:
     from doit.dependency import DatabaseException
@@ -34,10 +35,11 @@ from common.printing import command_line
 from common.run_folder import lock_folder
 from reproduce.steps import PARTS, ROOT, steps
 
-TEXTS = {  # the templates in reproduce/, and what they become
-    "report.md": "results/report.md",
-    "front_page.md": "README.md",
-    "part1.md": "results/part1/README.md",
+TEXTS = {  # templates, and what they become
+    "reproduce/report.md": "results/report.md",
+    "reproduce/results.md": "docs/results.md",
+    "reproduce/part1.md": "results/part1/README.md",
+    "README.md": "README.md",
 }
 
 
@@ -68,15 +70,14 @@ def make_texts(folder=None):
 
     Raises ValueError for an expression that cannot be filled, before anything is written, and OSError.
     """
-    texts = TEXTS if folder is None else {"report.md": Path(folder).resolve() / "report.md"}
-    sources = {source: (ROOT / "reproduce" / source).read_text(encoding="utf-8") for source in texts}
-    filled = {source: fill(text, ROOT / "results", f"reproduce/{source}") for source, text in sources.items()}
-    for source, text in filled.items():
+    texts = TEXTS if folder is None else {"reproduce/report.md": Path(folder).resolve() / "report.md"}
+    sources = {source: (ROOT / source).read_text(encoding="utf-8") for source in texts}
+    for source, text in {source: fill(text, ROOT / "results", source) for source, text in sources.items()}.items():
         made = ROOT / texts[source]
         made.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(made, text)
         print(f"{os.path.relpath(made)}: filled from results/")
-    report = ROOT / texts["report.md"]
+    report = ROOT / texts["reproduce/report.md"]
     try:
         make_pdf(report, report.with_suffix(".pdf"))
         print(f"{os.path.relpath(report.with_suffix('.pdf'))}: typeset")
@@ -137,13 +138,9 @@ def main(argv=None, table=steps):
     for reason in dict.fromkeys(reasons.values()):
         print(f"left out, {reason}: {', '.join(name for name in reasons if reasons[name] == reason)}")
     minutes, seconds = expected_minutes(to_do, config.workers), sum(step.seconds for step in to_do)
-    print(
-        f"{len(to_do)} of {len(possible)} steps to do, about {minutes:.0f} minutes: {seconds:,} CPU-seconds, "
-        f"{config.workers} processes at a time"
-        if to_do
-        else f"nothing to do: all {len(possible)} steps are finished",
-        flush=True,
-    )
+    work = f"{len(to_do)} of {len(possible)} steps to do, about {minutes:.0f} minutes: {seconds:,} CPU-seconds, "
+    work += f"{config.workers} processes at a time"
+    print(work if to_do else f"nothing to do: all {len(possible)} steps are finished", flush=True)
     try:
         failed = run_steps(folder, ROOT, to_do, config.workers, lock)
         made = [step for step in possible if step.name not in failed]

@@ -6,8 +6,7 @@ TRAINED is a folder of run folders, or of the folders of sweeps; TABLES is where
 import sys
 from pathlib import Path
 
-from common.files import read_records, write_records
-from common.run_folder import collect_runs
+from common.tables import collect_runs, read_records, write_records
 from part1.sweep import POINTS, VARIED
 
 

@@ -151,7 +151,11 @@ def run(folder, root, step, lock):
     first_line = f"python {shlex.join(step.command)}\n"
     try:
         if log.exists() and not log.read_text(encoding="utf-8", errors="replace").startswith(first_line):
-            remove(folder, step)  # the log is of another command: this one could not resume what that has left
+            # The log is of another command: this one could not resume what that has left.
+            if step.folder:
+                shutil.rmtree(folder / step.folder, ignore_errors=True)
+            for output in step.outputs:
+                (folder / output).unlink(missing_ok=True)
         for path in (log, *(folder / output for output in step.outputs)):
             path.parent.mkdir(parents=True, exist_ok=True)
         with (
@@ -180,11 +184,3 @@ def run(folder, root, step, lock):
     if missing := [output for output in step.outputs if not (folder / output).exists()]:
         return TaskFailed(f"it did not make {missing[0]}")
     return {"wall_seconds": round(time.monotonic() - started, 1)}
-
-
-def remove(folder, step):
-    """Remove what the step has made."""
-    if step.folder:
-        shutil.rmtree(folder / step.folder, ignore_errors=True)
-    for output in step.outputs:
-        (folder / output).unlink(missing_ok=True)

@@ -103,9 +103,9 @@ def add_books(table):
     """Part 3's runs, their tables and figures; what needs a text that is not there is blocked."""
 
     def missing(text):
-        where = f"assets/{text}.txt"
-        there = (ROOT / where).exists()
-        return None if there else f"{where} is not there: with a network, python assets/download.py {text}"
+        path = f"assets/{text}.txt"
+        reason = f"{path} is not there: with a network, python assets/download.py {text}"
+        return None if (ROOT / path).exists() else reason
 
     for name, (text, flags, *scales) in TABLE["books"].items():
         more, seeds, seconds = scales[not table.quick]

@@ -1,4 +1,4 @@
-"""The README, the report and part 1's page from their templates, so that no number is typed by hand; and the PDF.
+"""The numbers of the pages, so that none is typed by hand: from templates, or between marks in a page; and the PDF.
 
 A template's expressions take rows of the tables in results/ (reproduce/results.py), compute with pandas, and end with
 how the number is written:
@@ -7,11 +7,16 @@ how the number is written:
     {{ runs("part3", "book_best").heldout_loss.mean() | bits | fixed(3) }}
     {{ table("part1/reservoir", weights="RNN, default", input_length=20).accuracy.max() | percent(1) }}
     {{ memory("RNN", 1000, 10).steps | span }}                     lowest to highest
+
+A page written by hand is its own template; there the number stands between two marks that Markdown does not show:
+
+    <!-- memory("RNN", 1000, 10).steps | span -->250 to 400<!-- / -->
 """
 
 import hashlib
 import math
 import os
+import re
 import shutil
 import subprocess
 import textwrap
@@ -22,6 +27,7 @@ import jinja2
 from part1.solved import is_solved, lower_bound
 from reproduce.results import Results
 
+MARKED = r"(?s)(<!-- ([^/].*?) -->)(.*?)(<!-- / -->)"  # an expression and, before the second mark, its number
 PACKAGES = "pandoc texlive-latex-recommended texlive-fonts-recommended"
 
 
@@ -49,6 +55,7 @@ FILTERS = {
     "bound": lambda rows: min(
         lower_bound(round((1 - a) * n), n) for a, n in zip(rows.accuracy, rows.palindromes, strict=True)
     ),
+    "fenced": lambda text: f"\n```\n{text}\n```\n",
     "wrap": lambda text, width: "\n".join(textwrap.fill(line, width) for line in text.splitlines()),
 }
 
@@ -57,6 +64,8 @@ def fill(text, folder, name="text"):
     """The template `text` with the numbers of the results folder. Raises ValueError: name, line, and what is wrong."""
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True)
     environment.filters |= FILTERS
+    # The lines of the number stay, so that those below are counted right.
+    text = re.sub(MARKED, lambda mark: mark[1] + "{{ " + mark[2] + "\n" * mark[3].count("\n") + " }}" + mark[4], text)
     results = Results(folder)
     names = {name: getattr(results, name) for name in dir(results) if not name.startswith("_")}
     try:

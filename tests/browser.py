@@ -1,6 +1,7 @@
 """A real browser for the tests: Chromium without a window, told what to do through two pipes (DevTools protocol)."""
 
 import base64
+import functools
 import hashlib
 import itertools
 import json
@@ -8,6 +9,8 @@ import os
 import re
 import shutil
 import subprocess
+
+import pytest
 
 CHROMIUM = next(filter(shutil.which, ("chromium", "chromium-browser", "google-chrome")), None)
 FLAGS = (
@@ -30,6 +33,25 @@ def is_closed(page):
     return dict(part.split(" ", 1) for part in policy.split("; ")) == allowed and not handlers and "url(" not in page
 
 
+def parts_of(page):
+    """A page without its data, and the data. The page is to be below 3 MB, and closed."""
+    assert len(page.encode()) < 3e6 and is_closed(page)
+    data = re.search('id="data">(.*?)</script>', page, re.DOTALL)[1]
+    return page.replace(data, ""), json.loads(data)
+
+
+@functools.cache
+def axe_script(tmp_path_factory):
+    """The script of axe-core, which finds what keeps people from using a page; skips where npm cannot install it."""
+    folder = tmp_path_factory.mktemp("axe")
+    install = ["npm", "install", "--prefix", folder, "--no-audit", "--no-fund", "axe-core@4.14.1"]
+    try:
+        subprocess.run(install, capture_output=True, timeout=300, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        pytest.skip(f"npm cannot install axe-core: {error}")
+    return (folder / "node_modules/axe-core/axe.min.js").read_text()
+
+
 class Browser:
     """Chromium with one page, in a profile of its own; `close` ends it.
 
@@ -45,14 +67,14 @@ class Browser:
             os.dup2(os.dup2(read, 103), 3)
             os.dup2(os.dup2(write, 104), 4)
 
-        command = [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "about:blank"]
+        command = [CHROMIUM, *FLAGS, f"--user-data-dir={profile}"]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         self.process = subprocess.Popen(command, close_fds=False, preexec_fn=pipes, **quiet)
         os.close(read), os.close(write)
         self._numbers, self._buffer, self._session = itertools.count(1), b"", None
         self.url = ""
         self.requests, self.complaints = [], []
-        target = self.send("Target.getTargets")["targetInfos"][0]["targetId"]
+        target = self.send("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.send(f"{domain}.enable")
@@ -110,10 +132,9 @@ class Browser:
         return result["result"].get("value")
 
     def until(self, condition):
-        """Wait until a JavaScript expression is true."""
-        self.run(
-            f"new Promise(done => {{ const look = () => ({condition}) ? done() : setTimeout(look, 20); look(); }})"
-        )
+        """Wait until a JavaScript expression is true; RuntimeError after 3,000 looks."""
+        look = f"({condition}) ? done() : --left ? setTimeout(look, 20) : refuse(new Error('never came'))"
+        self.run(f"new Promise((done, refuse) => {{ let left = 3000; const look = () => {look}; look(); }})")
 
     def move(self, selector):
         """Move the mouse to the middle of the first element that a CSS selector finds; returns where that is."""

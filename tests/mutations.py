@@ -31,9 +31,15 @@ MUTATIONS = [
     ("part 3: evaluation forgets the state", "3", "part3/evaluation.py", "to(device), state)", "to(device), None)"),
     ("part 3: streams forget the state", "3", "part3/train.py", "state if carried else None", "None"),
     ("part 1: an evaluation is deaf", "1", "part1/train.py", "config.input_dim, stop)", "config.input_dim)"),
-    ("part 1: an interrupted one is not made again", "1", "part1/train.py", 'get("evaluated", step)', 'get("", step)'),
+    (
+        "part 1: an interrupted one is not made again",
+        "1",
+        "part1/train.py",
+        '"evaluated", "solved", "last"))',
+        '"step", "solved", "last"))',
+    ),
     ("part 2: its stream goes on after a stop", "2", "part2/train.py", "task.load_state_dict(before)", "pass"),
-    ("part 3: an interrupted one is not made again", "3", "part3/train.py", 'get("evaluated", step)', 'get("", step)'),
+    ("part 3: an interrupted one is not made again", "3", "part3/train.py", 'saved["evaluated"]', 'saved["step"]'),
     ("weights not finite are saved", "1", "common/training.py", "if not math.isfinite(length):", "if False:"),
 ]
 

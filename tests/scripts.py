@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from part1.sweep import warm_context
+from common.device import warm_context
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -28,7 +28,7 @@ import part3.score
 import part3.train
 from common.arguments import with_flags
 from common.checkpoint import load_checkpoint
-from common.files import read_records
+from common.tables import read_records
 from tests.fast.test_checkpoint import payloads
 from tests.scripts import ROOT, call, run, start
 

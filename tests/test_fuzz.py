@@ -98,10 +98,10 @@ def hang(number, frame):
 def no_work(monkeypatch):
     """Whatever takes time, writes or goes to the network says that all was taken."""
     for name in (
-        *("common.figures.new_figure", "common.figures.prepare_process", "common.timing.in_fresh_process"),
-        *("common.timing.in_both_states", "concurrent.futures.ProcessPoolExecutor", "multiprocessing.get_context"),
+        *("common.figures.new_figure", "common.figures.prepare_process", "common.device.in_fresh_process"),
+        *("common.device.in_both_states", "common.device.start_process", "multiprocessing.get_context"),
         *("part3.sampling.Writer.__init__", "part3.evaluation.predictions"),
-        *("reproduce.runner.run_steps", "reproduce.texts.fill", "zipfile.ZipFile.writestr", "queue.SimpleQueue"),
+        *("reproduce.runner.run_steps", "reproduce.texts.fill", "zipfile.ZipFile.writestr", "urllib.request.urlopen"),
     ):
         monkeypatch.setattr(name, work)
     monkeypatch.setattr(RunFolder, "begin", work)
@@ -218,7 +218,11 @@ def complaint(script, words, place, before, outcome, err):
     lines = [line for line in err.splitlines() if not line.startswith(("warning: ", "device "))]
     after = snapshot(place)
     changed = {path for path in before if before[path] != after.get(path)}
-    new = {path for path in after.keys() - before.keys() if os.path.isfile(path) and os.path.basename(path) != "lock"}
+    new = {
+        path
+        for path in after.keys() - before.keys()
+        if os.path.isfile(path) and not os.path.basename(path).startswith("lock")
+    }
     if isinstance(outcome, BaseException) and not isinstance(outcome, Worked):
         return f"{type(outcome).__name__}: {outcome}"
     if changed:

@@ -11,8 +11,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from common import figures, files, timing
+from common import figures, files
 from common.arguments import Parser, new_file
+from common.device import report_medians
 from common.files import WriteError, append_line, try_output, write_atomically
 from part3 import plot_training, temperatures
 from tests.scripts import ROOT, call
@@ -125,7 +126,7 @@ def test_used_up_inodes_are_not_called_free_bytes(tmp_path, monkeypatch):
 
 def test_a_benchmark_loses_no_medians(tmp_path, capsys):
     def measure(argv):
-        timing.report({"key": (1.0, 2.0, 3.0)}, str(tmp_path / "gone/x.json"), torch.device("cpu"), "small")
+        report_medians({"key": (1.0, 2.0, 3.0)}, str(tmp_path / "gone/x.json"), torch.device("cpu"), "small")
 
     status, out, _ = call(measure, capsys=capsys)
     assert "key" in out and "gone/x.json" in status and "\n" not in status

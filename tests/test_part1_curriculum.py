@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from common.files import read_records
+from common.tables import read_records
 from part1 import train
 from part1.curriculum import SHORT
 from part1.dataset import PalindromeDataset

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from common.files import read_records
+from common.tables import read_records
 from part1.dataset import PalindromeDataset, encode
 from part1.experiments.gates import VARIANTS, run_gates, share_explained, with_forget_bias
 from part1.experiments.length_tested import WAYS, read_out, score

@@ -2,7 +2,7 @@
 
 import torch
 
-from common.files import write_records
+from common.tables import write_records
 from part1 import plot_accuracy
 from part1.curriculum import Curriculum
 from part1.experiments.curriculum_rules import draw_batches, projected, told_apart, train_by_rule

@@ -17,7 +17,9 @@ except ImportError:  # not on Windows
 
 from common.arguments import with_flags
 from common.device import choose_device
-from common.files import write_records
+from common.run_folder import lock_folder
+from common.tables import write_records
+from common.training import EXIT_STATUS
 from part1 import plot_accuracy, sweep
 from tests.scripts import call, run, start
 
@@ -42,7 +44,7 @@ def unbroken(tmp_path_factory):
 
 
 def test_every_point_is_a_row_of_one_table_with_its_settings(unbroken):
-    assert {path.name for path in unbroken.iterdir()} == {"points.csv", "lock"}
+    assert {path.name for path in unbroken.iterdir()} == {"points.csv", "lock", "lock_0_of_1"}
     points = points_in(unbroken)
     assert len(points) == 8
     point = points["LSTM_length5_dim1_default_lr0.001_seed1"]
@@ -168,7 +170,7 @@ def test_a_full_disk_ends_the_sweep_in_a_line(tmp_path):
 
     status, _, err = run(SCRIPT, *flags, "--train_steps", 10**6, "--patience", 1, timeout=90, preexec_fn=no_room)
     assert status == 1 and "start the same command again" in err and "Traceback" not in err
-    assert not list(tmp_path.iterdir())
+    assert "bytes are free" in err and [path.name for path in tmp_path.iterdir()] == ["lock_0_of_1"]
 
 
 def test_a_curve_that_the_figure_does_not_know_is_in_the_table(unbroken, tmp_path, capsys):
@@ -215,9 +217,9 @@ def children(pid):
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="finds the worker through /proc")
-def test_a_worker_that_is_killed_is_one_line(tmp_path):
-    flags = ["--input_length", "900", "--seed", "0", "1", "--output_dir", tmp_path, "--workers", 1]
-    process = start(SCRIPT, *flags)
+def test_a_sweep_goes_on_when_the_process_of_a_point_is_killed(unbroken, tmp_path):
+    grid = ["--model_type", "RNN", "--input_length", 900, 3, "--seed", 0, "--workers", 1, "--output_dir", tmp_path]
+    process = start(SCRIPT, *grid, *TINY[:-4], "--patience", 1)
     end, before, workers = time.monotonic() + 60, None, []
     while not workers or workers != before:  # there to stay
         assert time.monotonic() < end
@@ -225,9 +227,92 @@ def test_a_worker_that_is_killed_is_one_line(tmp_path):
         before, workers = workers, [worker for server in children(process.pid) for worker in children(server)]
     os.kill(workers[0], signal.SIGKILL)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 1 and "start the same command again" in err
-    # Python's pool itself may close a pipe twice (3.11, about one time in ten) and its thread prints that.
-    assert "Traceback" not in err or ("sweep.py" not in err and "Bad file descriptor" in err)
+    killed, last = (line for line in err.splitlines() if "point " not in line)
+    assert process.returncode == 1 and killed.startswith(
+        "RNN_length900_dim1_default_lr0.001_seed0: its process was killed"
+    )
+    assert last.startswith("1 of 2 points failed; ") and "start the same command again" in last
+    assert list(points_in(tmp_path)) == ["RNN_length3_dim1_default_lr0.001_seed0"]
+
+
+@pytest.mark.skipif(resource is None, reason="no limits of processes here")
+def test_a_sweep_goes_on_when_a_point_lacks_memory(tmp_path):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_AS, (8 * 2**30, 8 * 2**30))
+
+    grid = ["--model_type", "RNN", "--input_length", 100_000, 3, "--seed", 0, "--workers", 1, "--output_dir", tmp_path]
+    few = ["--num_hidden", 4, "--batch_size", 100_000, "--train_steps", 1]
+    status, _, err = run(SCRIPT, *grid, *few, preexec_fn=limit)
+    lacking, last = (line for line in err.splitlines() if "point " not in line)
+    assert status == 1 and "length100000" in lacking and "there is not enough memory: " in lacking, err
+    assert "lower --input_length" in lacking and last.startswith("1 of 2 points failed; ")
+    assert list(points_in(tmp_path)) == ["RNN_length3_dim1_default_lr0.001_seed0"]
+
+
+def test_a_second_sweep_in_the_folder_is_refused_but_for_another_task_of_an_array(unbroken, tmp_path):
+    with lock_folder(tmp_path, "lock_0_of_2"):
+        flags = [*GRID, *TINY, "--output_dir", tmp_path, "--shard"]
+        status, out, err = run(SCRIPT, *flags, "0/2")
+        assert (status, out, err.count("\n")) == (2, "", 1) and f"in use by process {os.getpid()}" in err
+        assert run(SCRIPT, *flags, "1/2")[0] == 0
+    assert len(points_in(tmp_path)) == 4
+
+
+def test_a_damaged_point_is_named_and_made_again(unbroken, tmp_path):
+    header, *rows = (unbroken / "points.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "points.csv").write_text("".join([header, *rows[2:], rows[0].replace("0.", "x.")]))
+    name, point = next(iter(sweep.read_points(unbroken).items()))
+    (tmp_path / f"{name}.json").write_text(json.dumps(point)[:-9])
+    status, out, err = run(SCRIPT, *GRID[:-1], 2, *TINY, "--output_dir", tmp_path)
+    assert status == 0 and "8 points" in out and "2 of them new" in out
+    assert (
+        f"{name}.json is damaged: 1 of 1 points are left out" in err and "points.csv is damaged: 1 of 7 points" in err
+    )
+    assert points_in(tmp_path) == points_in(unbroken)
+
+
+def in_group(group):
+    """The command lines of the processes of a group that are there and no zombies."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            state, _, of = (path / "stat").read_text().rpartition(")")[2].split()[:3]
+            if int(of) == group and state != "Z":
+                found.append((path / "cmdline").read_text())
+    return found
+
+
+MOMENTS = {  # of a sweep: what has happened
+    "importing": lambda pid, folder: "libtorch" in Path(f"/proc/{pid}/maps").read_text(),
+    "beginning": lambda pid, folder: (folder / "lock_0_of_1").exists(),
+    "forking": lambda pid, folder: len(children(pid)) == 1,
+    "working": lambda pid, folder: len(list(folder.glob("*_seed*.json"))) > 1,
+}
+CASES = [("importing", "SIGINT"), ("beginning", "SIGTERM"), ("forking", "SIGINT"), ("working", "SIGUSR1")]
+MORE = [(moment, f"SIG{name}") for moment in MOMENTS for name in ("INT", "TERM", "USR1", "HUP")]
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="watches the processes through /proc")
+@pytest.mark.parametrize(
+    "moment, name", [*CASES, *(pytest.param(*case, marks=pytest.mark.long) for case in MORE if case not in CASES)]
+)
+def test_a_sweep_whose_whole_group_is_signalled_ends_in_a_line_and_leaves_nobody(tmp_path, moment, name):
+    number = getattr(signal, name)
+    folder, few = tmp_path / "sweep", [*TINY[:-4], "--patience", 1, "--eval_every", 10]
+    grid = ["--model_type", "RNN", "--input_length", 3, 4, 900, 901, "--workers", 2, "--output_dir", folder]
+    process = start(SCRIPT, *grid, *few, fresh=True, start_new_session=True)
+    while not MOMENTS[moment](process.pid, folder):
+        assert process.poll() is None
+        time.sleep(0.01)
+    time.sleep(random.Random(name).uniform(0, 0.2))
+    os.killpg(process.pid, number)
+    _, err = process.communicate(timeout=60)  # until nobody has its streams any more
+    lines = [line for line in err.splitlines() if not line.startswith("point ")]
+    of_a_shell = 128 - process.returncode if process.returncode < 0 else process.returncode
+    assert of_a_shell in (EXIT_STATUS[number], 128 + number), err
+    assert len(lines) <= 1 and all(line.startswith(f"stopped by {name}; ") for line in lines), err
+    assert lines or moment in ("importing", "beginning")
+    assert in_group(process.pid) == []
 
 
 @pytest.mark.parametrize("text, named", [(None, "no points"), ("a,b\n1,2\n", "points.csv holds no point")])

@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from common.files import read_records
+from common.tables import read_records
 from part1 import train
 from part1.dataset import PalindromeDataset
 from part1.vanilla_rnn import VanillaRNN

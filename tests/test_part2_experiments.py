@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from common.run_folder import collect_runs
+from common.tables import collect_runs
 from part2 import benchmark, plot_training
 from part2.dataset import Palindromes
 from part2.experiments import learned_gate, recover_gate

@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
+from common.figures import house_style
 from part2 import plot_gate
 from tests.scripts import call, run
 
 
 @pytest.fixture(scope="module")
 def fig():
-    return plot_gate.figure(8, 3, 0.25)
+    with house_style():
+        return plot_gate.figure(8, 3, 0.25)
 
 
 def test_the_script_writes_png_and_pdf_and_prints_nothing(tmp_path):

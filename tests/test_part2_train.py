@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from common.files import read_records
+from common.tables import read_records
 from tests.scripts import run
 
 

@@ -51,7 +51,7 @@ def test_the_script_prints_and_writes_the_medians_of_both_states(tmp_path, monke
         return function(*args)
 
     states = []
-    monkeypatch.setattr("common.timing.in_fresh_process", here)  # part1/benchmark.py is tested with the true one
+    monkeypatch.setattr("common.device.in_fresh_process", here)  # part1/benchmark.py is tested with the true one
     monkeypatch.setattr(benchmark, "DRAWN_HIDDEN", (8,))
     flags = ["--rounds", 3, "--length", 2, "--json", tmp_path / "b.json"]
     status, out, _ = call(benchmark.main, *flags, capsys=capsys)

@@ -6,8 +6,7 @@ import re
 
 import pytest
 
-from common.files import write_table
-from common.run_folder import collect_runs
+from common.tables import collect_runs, write_table
 from part3 import plot_training
 from part3.train import COLUMNS
 from tests.scripts import call, run

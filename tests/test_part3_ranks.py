@@ -4,12 +4,13 @@ import json
 import os
 import re
 import socket
+from datetime import timedelta
 
 import pytest
 import torch
 
-from common.files import read_records
-from part3 import train
+from common.tables import read_records
+from part3 import ranks, train
 from part3.precision import check_precision
 from part3.ranks import Ranks
 from tests.scripts import ROOT, call, start
@@ -117,17 +118,29 @@ def test_ranks_of_an_incomplete_launcher_are_refused_in_one_line(tmp_path, flags
     assert (status, out, err.count("\n")) == (2, "", 1) and missing in err and not (tmp_path / "run").exists()
 
 
+def test_ranks_whose_first_does_not_answer_are_told_so_in_one_line(tmp_path, flags, capsys, monkeypatch):
+    monkeypatch.setattr(ranks, "MEETING", timedelta(seconds=1))
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port = str(nobody.getsockname()[1])
+        for name, value in {**TORCHRUN, "WORLD_SIZE": "6", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}.items():
+            monkeypatch.setitem(os.environ, name, value)
+        status, out, err = call(train.main, *flags, capsys=capsys)
+    said = f"the 6 ranks did not meet at 127.0.0.1, port {port} within 0:00:01"
+    assert (status, out, err.count("\n")) == (2, "", 1) and said in err and not (tmp_path / "run").exists()
+
+
 def test_ranks_that_see_different_texts_or_settings_are_refused_before_anything_is_written(tmp_path, flags):
     (tmp_path / "copy.txt").write_text((tmp_path / "book.txt").read_text())
     (tmp_path / "other.txt").write_text((tmp_path / "book.txt").read_text().replace("hat", "fog"))
     for change, said in (
         (
             {"txt_file": tmp_path / "other.txt"},
-            r"rank 1 has text '\w+\.\.\.\w+', vocabulary ' .*f.*', but rank 0 has text '",
+            r"rank 1: text '\w+\.\.\.\w+', vocabulary ' .*f.*', but rank 0 has text '",
         ),
         (
             {"seq_length": 6, "embedding_dim": 4},
-            "rank 1 has seq_length 6, embedding_dim 4, but rank 0 has seq_length 5, ",
+            "rank 1: seq_length 6, embedding_dim 4, but rank 0 has seq_length 5, ",
         ),
     ):
         first, second = ranks_here(2, *flags, **change)
@@ -140,7 +153,7 @@ def test_ranks_that_see_different_texts_or_settings_are_refused_before_anything_
 def test_ranks_on_devices_of_different_types_are_refused(tmp_path, flags):
     cuda = 'ranks.Ranks.device = lambda self, device: torch.device(("cpu", "cuda")[self.rank])'
     first, second = ranks_here(2, *flags, script=broken(tmp_path, cuda))
-    assert first[0] == 2 and "rank 1 has device 'cuda', but rank 0 has device 'cpu'" in first[2]
+    assert first[0] == 2 and "rank 1: device 'cuda', but rank 0 has device 'cpu'" in first[2]
     assert second == (2, "", "") and not (tmp_path / "run").exists()
 
 

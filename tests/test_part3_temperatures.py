@@ -4,8 +4,7 @@ import math
 
 import pytest
 
-from common.figures import grouped
-from common.files import read_records
+from common.tables import grouped, read_records
 from part3 import temperatures
 from part3.temperatures import share_known, share_repeated, words_of
 from tests.scripts import ROOT, call, run

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from common.device import choose_device
-from common.files import read_records
+from common.tables import read_records
 from part3 import train
 from part3.dataset import TextDataset
 from part3.evaluation import evaluate, held_out_loss

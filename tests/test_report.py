@@ -1,7 +1,4 @@
-"""What results/report.md and README.md claim: every formula against the code, every number and file against results/.
-
-Their templates are reproduce/report.md and reproduce/front_page.md.
-"""
+"""What the report and the pages claim: every formula against the code, every number, file and link."""
 
 import ast
 import math
@@ -34,7 +31,7 @@ MADE = (ROOT / "results/report.md").read_text()
 @pytest.mark.parametrize("source, made", TEXTS.items())
 def test_no_number_was_changed_by_hand(source, made):
     """`python reproduce --only report` makes the texts; what it makes is what is committed."""
-    assert (ROOT / made).read_text() == fill((ROOT / "reproduce" / source).read_text(), ROOT / "results")
+    assert (ROOT / made).read_text() == fill((ROOT / source).read_text(), ROOT / "results")
 
 
 @pytest.mark.parametrize("made", TEXTS.values())
@@ -133,9 +130,35 @@ def test_every_figure_has_a_number_a_caption_and_its_command():
         )
 
 
+PAGES = ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
+PAGES += ["results/report.md", *(f"results/part{part}/README.md" for part in (1, 2, 3)), "assets/README.md"]
+
+
+def anchors(page):
+    """What a link may have after # to lead to a heading of a page, as GitHub makes it."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"(?s)```.*?```", "", page), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_to_a_file_or_a_heading(page):
+    text = re.sub(r"(?s)```.*?```|`[^`\n]*`", "", (ROOT / page).read_text())
+    links = re.findall(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"", text)
+    for link in filter(None, sum(links, ())):
+        path, _, anchor = link.partition("#")
+        target = ((ROOT / page).parent / path).resolve() if path else ROOT / page
+        if not link.startswith("https://"):
+            assert target.exists() and target.is_relative_to(ROOT), link
+            assert not anchor or anchor in anchors(target.read_text()), link
+
+
+def test_the_front_page_is_short():
+    assert len((ROOT / "README.md").read_text().split()) <= 1_500
+
+
 @pytest.mark.parametrize("text", ["README.md", "results/report.md"])
 def test_every_file_and_definition_that_is_named_is_there(text):
-    text = (ROOT / text).read_text()
+    text = re.sub(r"<!--.*?-->", "", (ROOT / text).read_text())
     named = set(re.findall(r"(?<![\w/])((?:part\d|common|tests|assets|reproduce)/[\w/]+\.(?:py|txt|md|sbatch))", text))
     missing = [path for path in named if not (ROOT / path).exists() and path not in MADE_BY_THE_READER]
     assert len(named) > 15 and not missing, missing

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +34,27 @@ def test_the_terminal_closes_and_the_run_is_saved_but_under_nohup_it_goes_on(tmp
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=60)
         assert process.returncode == status and "saved in" in err and "Traceback" not in err
+
+
+OFTEN_USED = ["part1/train.py", "part2/experiments/plot_recover_gate.py", "part3/generate.py"]
+SCRIPTS = sorted(
+    str(path.relative_to(ROOT))
+    for folder in ("part1", "part2", "part3", "reproduce")
+    for path in (ROOT / folder).rglob("*.py")
+    if "__main__" in path.read_text(encoding="utf-8")
+)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="sees through /proc what a process imports")
+@pytest.mark.parametrize("script", [s if s in OFTEN_USED else pytest.param(s, marks=pytest.mark.long) for s in SCRIPTS])
+def test_while_a_script_imports_ctrl_c_and_sigterm_end_it_silently(script):
+    for number in (signal.SIGINT, signal.SIGTERM):
+        process = start(script, fresh=True)
+        while "libtorch" not in Path(f"/proc/{process.pid}/maps").read_text():
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(number)
+        assert (*process.communicate(timeout=60), process.returncode) == ("", "", -number)  # 128 + number in a shell
 
 
 LONG = ["part1/sweep.py", "--dry_run", "--seed", *range(300)]

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from common.files import read_records
+from common.tables import read_records
 from tests.scripts import ROOT, run, start
 
 pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="it is Linux that imitates Windows")

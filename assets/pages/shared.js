@@ -125,3 +125,45 @@ function choosable(text, { show, hide, choose = show, leave = hide }) {
   });
   return tabTo;
 }
+
+/* Drawing on a canvas, in the colours of the page. */
+const FONT = "12px system-ui, sans-serif";
+const css = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const colourOf = name => [1, 3, 5].map(at => parseInt(css(name).slice(at, at + 2), 16)); // red, green, blue
+
+function pen(canvas) { // an empty canvas, as sharp as the screen, measured in CSS pixels
+  const { clientWidth: width, clientHeight: height } = canvas, context = canvas.getContext("2d");
+  canvas.width = Math.round(width * devicePixelRatio);
+  canvas.height = Math.round(height * devicePixelRatio);
+  context.scale(devicePixelRatio, devicePixelRatio);
+  context.font = FONT;
+  context.fillStyle = css("--faint");
+  return { context, width, height };
+}
+
+function line(context, points, colour, width) {
+  context.strokeStyle = css(colour);
+  context.lineWidth = width;
+  context.lineJoin = "round";
+  context.beginPath();
+  for (const [x, y] of points) context.lineTo(x, y);
+  context.stroke();
+}
+
+function circle(context, x, y, radius, fill, edge = null) {
+  context.beginPath();
+  context.arc(x, y, radius, 0, 2 * Math.PI);
+  if (fill) {
+    context.fillStyle = css(fill);
+    context.fill();
+  }
+  if (!edge) return;
+  context.strokeStyle = css(edge);
+  context.lineWidth = 1.5;
+  context.stroke();
+}
+
+function redrawn(show) { // when the window's size or its colours change
+  addEventListener("resize", show);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
+}

@@ -13,6 +13,7 @@ from pathlib import Path
 
 if not __package__:  # run as `python part1/experiments/optimizers.py`: import from the checkout, not from there
     sys.path[0] = str(Path(__file__).resolve().parents[2])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
 import torch
 from torch import nn
@@ -92,11 +93,9 @@ def paths():
     Each at its own best rate, and SGD without clipping also at the best rate with it.
     """
     rate, clipped = best_walk("cliff", "sgd", MAX_NORM)
+    both = product(("ravine", "saddle"), train.OPTIMIZERS)
     found = [
-        *(
-            (surface, rule, *best_walk(surface, rule))
-            for surface, rule in product(("ravine", "saddle"), train.OPTIMIZERS)
-        ),
+        *((surface, rule, *best_walk(surface, rule)) for surface, rule in both),
         ("cliff", "sgd, clipped", rate, clipped),
         ("cliff", "sgd, same rate", rate, walks(*SURFACES["cliff"][:2], "sgd", [rate])[:, 0]),
         ("cliff", "sgd, own rate", *best_walk("cliff", "sgd")),

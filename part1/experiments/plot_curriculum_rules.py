@@ -8,11 +8,13 @@ from pathlib import Path
 
 if not __package__:  # run as `python part1/experiments/plot_curriculum_rules.py`: import from the checkout
     sys.path[0] = str(Path(__file__).resolve().parents[2])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
 import numpy as np
 
 from common import figures
-from common.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, read_grouped
+from common.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
+from common.tables import read_grouped
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, "0.1", "0.4", "0.6", "#F0E442")
 
@@ -21,7 +23,6 @@ def solved(runs):
     return sum(run["solved"] for run in runs)
 
 
-@figures.in_house_style
 def rules_figure(ends, states):
     """Accuracy at the goal by rule, a mark per seed; and hidden states after the last digit, by two rules, one seed."""
     fig, (left, *others) = figures.new_figure(1, 1 + len(states), width=4.2 + 3.3 * len(states), height=4.0)

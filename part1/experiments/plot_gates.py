@@ -9,11 +9,12 @@ from statistics import median
 
 if not __package__:  # run as `python part1/experiments/plot_gates.py`: import from the checkout, not from there
     sys.path[0] = str(Path(__file__).resolve().parents[2])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
 import numpy as np
 
 from common import figures
-from common.figures import read_grouped
+from common.tables import read_grouped
 
 IMAGES = {  # title, lowest and highest value
     "g": ("g, candidate", -1, 1),
@@ -37,7 +38,6 @@ def solved(runs):
     return sum(run["solved"] for run in runs)
 
 
-@figures.in_house_style
 def variants_figure(variants):
     """Accuracy of every variant, a mark per seed, and how many seeds solved the task, a panel per length."""
     lengths = [*variants["LSTM"]]
@@ -67,7 +67,6 @@ def variants_figure(variants):
     return fig
 
 
-@figures.in_house_style
 def forget_bias_figure(biases):
     """Longest length solved against the first forget bias, a mark per seed."""
     fig, ax = figures.new_figure(width=6.4, height=3.4)
@@ -94,7 +93,6 @@ def forget_bias_figure(biases):
     return fig
 
 
-@figures.in_house_style
 def activations_figure(images, digits, updates, accuracy):
     """Gates and cell state over time on one palindrome, units sorted by what c_T still knows of the first digit."""
     share = images["first_digit_share"][:, -1]

@@ -10,9 +10,11 @@ from statistics import median
 
 if not __package__:  # run as `python part1/experiments/plot_gradient_flow.py`: import from the checkout, not from there
     sys.path[0] = str(Path(__file__).resolve().parents[2])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
 from common import figures
-from common.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, read_grouped
+from common.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
+from common.tables import read_grouped
 
 # Label, colour, line, marker of a cell, before training and after it at a short length; below, by curriculum.
 STYLES = {
@@ -69,7 +71,6 @@ def at_first(norms, key, which):
     return number(math.log10(value) if value else -math.inf)
 
 
-@figures.in_house_style
 def gradient_figure(norms, runs):
     """Two panels: the gradient at each step before training; and after it, accuracy against the gradient at step 1."""
     fig, (left, right) = figures.new_figure(1, 2, width=9.5, height=4.6)

@@ -8,9 +8,11 @@ from pathlib import Path
 
 if not __package__:  # run as `python part1/experiments/plot_length_tested.py`: import from the checkout, not from there
     sys.path[0] = str(Path(__file__).resolve().parents[2])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
 from common import figures
-from common.figures import BLUE, VERMILION, read_grouped
+from common.figures import BLUE, VERMILION
+from common.tables import read_grouped
 
 COLUMNS = 3  # of panels
 
@@ -29,7 +31,6 @@ def title(way, at_length):
     return f"{way}\ntaught {taught} digits in {costs} CPU-s\n{solved} of {len(first)} seeds solve {longest:,}"
 
 
-@figures.in_house_style
 def figure(ways):
     """Accuracy against the digits tested, a panel for each way: median, range and every seed; log scale."""
     rows = -(-len(ways) // COLUMNS)

@@ -9,11 +9,13 @@ from statistics import median
 
 if not __package__:  # run as `python part1/experiments/plot_optimizers.py`: import from the checkout, not from there
     sys.path[0] = str(Path(__file__).resolve().parents[2])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
 import torch
 
 from common import figures
-from common.figures import BLUE, GREEN, ORANGE, VERMILION, read_grouped
+from common.figures import BLUE, GREEN, ORANGE, VERMILION
+from common.tables import read_grouped
 from part1.experiments.optimizers import SURFACES
 from part1.plot_accuracy import accuracies
 
@@ -45,7 +47,6 @@ def best_rate(rates):
     return max(rates, key=lambda rate: (median(rates[rate]), rates[rate][0]))
 
 
-@figures.in_house_style
 def accuracy_figure(run, reached):
     """Accuracy against the learning rate, a panel per optimizer: median of the seeds, and a dot for each."""
     fig, axes = figures.new_figure(1, len(reached), width=11.5, height=3.6, sharey=True)
@@ -79,7 +80,6 @@ def path_measure(surface, points):
     return f"{SURFACES[surface][0](*torch.tensor(points[-1], dtype=torch.float64)).item():.2g}"
 
 
-@figures.in_house_style
 def paths_figure(paths):
     """Contours of the three surfaces, and the way that each rule takes over them."""
     fig, axes = figures.new_figure(1, 3, width=12, height=5.6)

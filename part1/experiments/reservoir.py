@@ -12,6 +12,7 @@ from pathlib import Path
 
 if not __package__:  # run as `python part1/experiments/reservoir.py`: import from the checkout, not from there
     sys.path[0] = str(Path(__file__).resolve().parents[2])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
 import torch
 import torch.nn.functional as F

@@ -13,13 +13,14 @@ from pathlib import Path
 
 if not __package__:  # run as `python part2/experiments/learned_gate.py`: import from the checkout, not from there
     sys.path[0] = str(Path(__file__).resolve().parents[2])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
 import numpy as np
 import torch
 
 from common.arguments import Parser, new_file, whole_number
-from common.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILION, in_house_style, markdown, new_figure, save_figure
-from common.run_folder import read_metrics, read_runs
+from common.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILION, house_style, new_figure, save_figure
+from common.tables import markdown, read_metrics, read_runs
 from part2.time_gate import PARAMETERS, TimeGate, never_opens
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,7 +61,6 @@ def summary(name, gate, run):
     return f"{line} those of the {closed.sum()} units that opened at no step"
 
 
-@in_house_style
 def figure(gates):
     """After against before for τ, s (in first periods), r_on over its unit's period; a mark is a unit."""
     fig, (left, middle, right) = new_figure(1, 3, width=10.5, height=3.7)
@@ -113,7 +113,7 @@ def main(argv=None):
     if config.dead_units:
         print(dead_units(config.dead_units))
         return
-    with parser.printing():
+    with parser.printing(), house_style():
         if len(config.run) > len(MARKS):
             raise ValueError(f"{len(config.run)} runs: at most {len(MARKS)} can be told apart")
         runs, gates = read_runs(config.runs_dir), read_gates(config.runs_dir, config.run)

@@ -9,9 +9,11 @@ from pathlib import Path
 
 if not __package__:  # run as `python part2/experiments/plot_gradient_flow.py`: import from the checkout, not from there
     sys.path[0] = str(Path(__file__).resolve().parents[2])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
 from common import figures
-from common.figures import BLUE, GREEN, ORANGE, SKY, VERMILION, read_grouped
+from common.figures import BLUE, GREEN, ORANGE, SKY, VERMILION
+from common.tables import read_grouped
 
 STYLES = {
     "time-gated, forget bias 1": (BLUE, "-"),
@@ -22,15 +24,6 @@ STYLES = {
 }
 
 
-def read_norms(path):
-    """{cell: {t: rows, one a seed}}, grad_c and grad_h in each. Raises ValueError or OSError."""
-    cells = read_grouped(path, "cell", "t")
-    if cells.keys() != STYLES.keys():
-        raise ValueError(f"{path} holds other cells than {'; '.join(STYLES)}")
-    return cells
-
-
-@figures.in_house_style
 def figure(cells):
     """Median over the seeds and their range against the time step, log scale: dL/dc_t, and dL/dh_t beside it."""
     fig, axes = figures.new_figure(1, 2, width=10, height=4.2, sharey=True)
@@ -50,7 +43,7 @@ def figure(cells):
 
 
 def draw(path):
-    return {"gradient_flow": figure(read_norms(path))}, ""
+    return {"gradient_flow": figure(read_grouped(path, "cell", "t"))}, ""
 
 
 if __name__ == "__main__":

@@ -8,8 +8,10 @@ from pathlib import Path
 
 if not __package__:  # run as `python part2/experiments/plot_recover_gate.py`: import from the checkout, not from there
     sys.path[0] = str(Path(__file__).resolve().parents[2])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
-from common.figures import BLUE, GREEN, ORANGE, VERMILION, in_house_style, new_figure, plot_script, read_grouped
+from common.figures import BLUE, GREEN, ORANGE, VERMILION, new_figure, plot_script
+from common.tables import read_grouped
 
 STYLES = {
     2: (BLUE, "-", "o", "2 periods"),
@@ -24,15 +26,6 @@ AXES = {
 }
 
 
-def read_recovery(path):
-    """{parameter: {horizon: {leak: rows, one a distance}}}. Raises ValueError or OSError."""
-    recovery = read_grouped(path, "parameter", "horizon", "leak")
-    if recovery.keys() != AXES.keys() or not {horizon for of in recovery.values() for horizon in of} <= STYLES.keys():
-        raise ValueError(f"{path} is not of {', '.join(AXES)} with time stamps that span {', '.join(map(str, STYLES))}")
-    return recovery
-
-
-@in_house_style
 def figure(recovery):
     """Share of teachers found against the distance of the start; a line per horizon, without the leak."""
     fig, axes = new_figure(1, 3, width=10.5, height=3.8, sharey=True)
@@ -61,7 +54,7 @@ def figure(recovery):
 
 
 def figures(path):
-    recovery = read_recovery(path)
+    recovery = read_grouped(path, "parameter", "horizon", "leak")
     lines = []
     for parameter, horizons in recovery.items():
         for horizon, leaks in horizons.items():

@@ -6,17 +6,18 @@ import shlex
 import signal
 import subprocess
 import sys
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import torch
 
-from common import device, timing, training
+from common import device, training
 from common.arguments import Parser, number_between, positive_number, whole_number
-from common.device import choose_device, has_float64
-from common.files import append_line, read_records, write_atomically, write_records
+from common.device import choose_device, has_float64, in_fresh_process, in_turn, timed
+from common.files import append_line, write_atomically
 from common.printing import Progress
-from common.timing import in_fresh_process, in_turn, timed
+from common.tables import read_records, write_records
 from common.training import Clock, DivergedError, check_finite
 from tests.scripts import ROOT
 
@@ -151,7 +152,8 @@ def test_records_are_read_as_they_were_written(tmp_path):
 ASCII_LOCALE = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "OMP_NUM_THREADS": "1"}
 IN_ASCII = """
 import sys
-from common.files import append_line, read_records, write_table
+from common.files import append_line
+from common.tables import read_records, write_table
 append_line(sys.argv[1], "na\\u00efve")
 write_table(sys.argv[2], ["cell"], [["\\u03c4"]])
 assert read_records(sys.argv[2]) == [{"cell": "\\u03c4"}]
@@ -214,9 +216,9 @@ def test_a_fresh_process_has_one_thread_and_keeps_freed_memory_only_if_told(monk
     assert in_fresh_process(torch.get_num_threads) == 1
     assert in_fresh_process(os.getpid) != os.getpid()
     kept = []
-    monkeypatch.setattr(timing, "keep_freed_memory", lambda: kept.append(True))
+    monkeypatch.setattr(device, "keep_freed_memory", lambda: kept.append(True))
     for keep in (False, True):
-        timing._prepare(keep)
+        device._answer(Mock(), keep, int, ())
     assert kept == [True]
 
 

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from common import training
-from common.files import read_records
 from common.run_folder import RunFolder
+from common.tables import read_records
 from part1 import sweep, train
 from part1.curriculum import Curriculum
 from part1.dataset import PalindromeDataset, _in_set

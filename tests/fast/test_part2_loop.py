@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from torch.nn.utils import parameters_to_vector
 
 from common import training
-from common.run_folder import RunFolder, read_runs
+from common.run_folder import RunFolder
+from common.tables import read_runs
 from part1.lstm import LSTM
 from part2 import train
 from part2.dataset import AddingProblem, FrequencyDiscrimination, Palindromes

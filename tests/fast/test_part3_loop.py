@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from common import run_folder, training
-from common.files import read_records
 from common.run_folder import RunFolder
+from common.tables import read_records
 from part3 import evaluation, precision, train
 from part3.dataset import TextDataset
 from part3.evaluation import evaluate, held_out_loss
@@ -50,7 +50,7 @@ def start(tmp_path):
             for p in model.parameters():
                 p.mul_(scale)
         free = ("train_steps", "patience")
-        run = RunFolder(tmp_path / name, train.settings_of(config), train.COLUMNS, ("samples",), resume, free)
+        run = RunFolder(tmp_path / name, train.settings_of(config), train.COLUMNS, ("samples.jsonl",), resume, free)
         run.begin("cpu")
         stop = NoStop() if stop is None else stop
         try:
@@ -242,25 +242,10 @@ def test_a_precision_is_refused_where_there_are_no_instructions_for_it(monkeypat
     assert not (tmp_path / "run").exists()
 
 
-def test_a_checkpoint_from_before_there_were_precisions_resumes_in_float32(start, monkeypatch, tmp_path):
-    def begin(**changes):
-        where = {"txt_file": str(tmp_path / "book.txt"), "output_dir": str(tmp_path / "run"), "device": "cpu"}
-        return train.prepare(train.settings(**TINY, **where, **changes), Ranks({}), torch.device("cpu"))[3]
-
-    monkeypatch.setattr(train, "keep_freed_memory", lambda: None)
-    start(train_steps=1, checkpoint_every=1)
-    state = torch.load(tmp_path / "run/checkpoint_previous.pt", weights_only=True)
-    for path in (tmp_path / "run").iterdir():
-        path.unlink()
-    run = begin()
-    del run.settings["precision"]
-    run.save({}, **{name: value for name, value in state.items() if name != "settings"})
-    run.close()
+def test_a_resume_has_the_precision_of_its_run(start):
+    start(train_steps=1)
     with pytest.raises(ValueError, match="precision is 'float32' there and 'bfloat16' here"):
-        begin(resume=True, precision="bfloat16")
-    run = begin(resume=True)
-    assert run.state["step"] == 0 and run.settings["precision"] == "float32"
-    run.close()
+        start(resume=True, precision="bfloat16")
 
 
 def test_a_step_is_saved_once(start, monkeypatch):

@@ -21,17 +21,12 @@ RUSSIAN = "Все счастливые семьи похожи друг на д�
 @pytest.mark.parametrize(
     "raw, found",
     [
-        *(
-            (ENGLISH.encode(name), name)
-            for name in ("utf-8", "cp1252", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
-        ),
+        *((ENGLISH.encode(name), name) for name in ("utf-8", "cp1252", "utf-16-le", "utf-16-be")),
         *((ENGLISH.encode(name), name) for name in ("utf-16", "utf-32")),
         (b"\xef\xbb\xbf" + ENGLISH.encode(), "utf-8"),
         (CHINESE.encode("gb18030"), "gb18030"),
         (CHINESE.encode("utf-16-le"), "utf-16-le"),
-        ("話說天下大勢，分久必合，合久必分。".encode("big5"), "big5"),
-        *((JAPANESE.encode(name), name) for name in ("shift_jis", "euc_jp")),
-        (KOREAN.encode("euc_kr"), "euc_kr"),
+        (JAPANESE.encode("euc_jp"), "euc_jp"),
         (gzip.compress(b"a", mtime=0), "a gzip file"),
         (bz2.compress(b"a"), "a bzip2 file"),
         (lzma.compress(b"a"), "an xz file"),
@@ -46,7 +41,10 @@ def test_what_bytes_look_like(raw, found):
 
 @pytest.mark.parametrize(
     "raw",
-    [RUSSIAN.encode("cp1251"), RUSSIAN.encode("koi8-r"), random.Random(0).randbytes(500), zlib.compress(b"a" * 99)],
+    [
+        *(RUSSIAN.encode("cp1251"), RUSSIAN.encode("koi8-r"), JAPANESE.encode("shift_jis")),
+        *(KOREAN.encode("euc_kr"), random.Random(0).randbytes(500), zlib.compress(b"a" * 99)),
+    ],
 )
 def test_no_encoding_is_named_that_would_spoil_the_text(raw):
     assert guess(raw) is None
@@ -92,9 +90,8 @@ def test_an_encoding_that_is_none_is_named(encoding, tmp_path):
 
 
 def test_another_normalisation_is_named():
-    with pytest.raises(ValueError, match=r"place 2\) .*: it has 'é' as 1 \(NFC\), here it is 2; "):
-        encode("ae\u0301", "aeé")
-    with pytest.raises(ValueError, match=r"'é' \(place 1\) .*: it has 'e\u0301' as 2 \(NFD\), here it is 1; "):
-        encode("aéa", "ae\u0301")
+    for text, vocabulary, form in (("ae\u0301", "aeé", "NFC"), ("aéa", "ae\u0301", "NFD")):
+        with pytest.raises(ValueError, match=f"but all do in another Unicode normalisation, {form}; --unknown"):
+            encode(text, vocabulary)
     with pytest.raises(ValueError, match=r"'ß' \(place 0\) does not occur in the training text; --unknown"):
         encode("ß", "ae\u0301")

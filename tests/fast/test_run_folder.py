@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from common.checkpoint import read_checkpoint, restore, write_checkpoint
-from common.run_folder import RunFolder, collect_runs, read_metrics, read_runs
+from common.run_folder import RunFolder
+from common.tables import collect_runs, read_metrics, read_runs
 
 COLUMNS = ("step", "loss")
 SETTINGS = {"model_type": "RNN", "num_hidden": 5, "train_steps": 10}
@@ -26,8 +27,8 @@ class Part:
         self.value = state["value"]
 
 
-def begun(path, resume=False, **more):
-    run = RunFolder(path, SETTINGS, COLUMNS, notes=("samples",), resume=resume, **more)
+def begun(path, resume=False, files=(), **more):
+    run = RunFolder(path, SETTINGS, COLUMNS, ("samples.jsonl", *files), resume=resume, **more)
     run.begin("cpu")
     return run
 
@@ -156,50 +157,33 @@ def test_a_run_whose_config_is_lost_is_known_by_its_checkpoint(tmp_path):
     assert begun(tmp_path, resume=True).state["step"] == 2 and (tmp_path / "config.json").exists()
 
 
-def without_digests(folder):
-    """Make the checkpoints those of older versions."""
-    for path in folder.glob("checkpoint*.pt"):
-        state = read_checkpoint(path)
-        del state["tables"], state["format"]
-        write_checkpoint(path, state)
-
-
-# How metrics.csv is changed, and whether that is seen without the checkpoint's digest.
+# How metrics.csv is changed.
 CHANGES = {
-    "a mark": (lambda text: b"\xef\xbb\xbf" + text, True),
-    "carriage returns": (lambda text: text.replace(b"\n", b"\r\n"), True),
-    "another column": (lambda text: text.replace(b"\n", b",1\n"), True),
-    "another name": (lambda text: text.replace(b"loss", b"cost"), True),
-    "no number": (lambda text: text.replace(b"1,0.1", b"x,0.1"), True),
-    "not UTF-8": (lambda text: text.replace(b"1,0.1", b"1,\xff"), True),
-    "a flipped bit": (lambda text: text.replace(b"1,0.1", b"1,0.3"), False),
-    "a row less": (lambda text: text.replace(b"1,0.1\n", b""), False),
-    "emptied": (lambda text: b"", False),
+    "a mark": lambda text: b"\xef\xbb\xbf" + text,
+    "carriage returns": lambda text: text.replace(b"\n", b"\r\n"),
+    "another column": lambda text: text.replace(b"\n", b",1\n"),
+    "another name": lambda text: text.replace(b"loss", b"cost"),
+    "no number": lambda text: text.replace(b"1,0.1", b"x,0.1"),
+    "not UTF-8": lambda text: text.replace(b"1,0.1", b"1,\xff"),
+    "a flipped bit": lambda text: text.replace(b"1,0.1", b"1,0.3"),
+    "a row less": lambda text: text.replace(b"1,0.1\n", b""),
+    "emptied": lambda text: b"",
 }
 
 
-@pytest.mark.parametrize("older", [False, True])
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_damaged_table_is_named_before_anything_is_written(tmp_path, change, older):
+def test_a_damaged_table_is_named_before_anything_is_written(tmp_path, change):
     a_run(tmp_path)
-    if older:
-        without_digests(tmp_path)
-    change, always = CHANGES[change]
     path = tmp_path / "metrics.csv"
-    path.write_bytes(change(path.read_bytes()))
+    path.write_bytes(CHANGES[change](path.read_bytes()))
     before = contents(tmp_path)
-    if older and not always:
-        return begun(tmp_path, resume=True).close()
     with pytest.raises(ValueError, match=r"metrics\.csv is damaged"):
         begun(tmp_path, resume=True)
     assert before == contents(tmp_path)
 
 
-@pytest.mark.parametrize("older", [False, True])
-def test_a_damaged_record_is_named(tmp_path, older):
+def test_a_damaged_record_is_named(tmp_path):
     a_run(tmp_path)
-    if older:
-        without_digests(tmp_path)
     (tmp_path / "samples.jsonl").write_text('{"step": 1}\n{"st\n')
     with pytest.raises(ValueError, match=r"samples\.jsonl is damaged"):
         begun(tmp_path, resume=True)
@@ -208,12 +192,29 @@ def test_a_damaged_record_is_named(tmp_path, older):
         begun(tmp_path, resume=True)
 
 
-def test_an_older_checkpoint_cuts_the_tables_back_by_their_steps(tmp_path):
+def make_older(folder):
+    """Make the checkpoints those of an older version."""
+    for path in folder.glob("checkpoint*.pt"):
+        state = read_checkpoint(path)
+        del state["tables"], state["format"]
+        write_checkpoint(path, state)
+
+
+def test_an_older_versions_checkpoint_cuts_the_tables_back_by_their_steps(tmp_path):
     a_run(tmp_path)
-    without_digests(tmp_path)
+    make_older(tmp_path)
     run = begun(tmp_path, resume=True)
     assert (tmp_path / "metrics.csv").read_text() == "step,loss\n1,0.1\n2,0.2\n"
-    assert [record["step"] for record in run.notes("samples")] == [1, 2]
+    assert [record["step"] for record in run.notes("samples")] == [1, 2] and run.state["evaluated"] == 2
+
+
+def test_a_setting_that_an_older_version_did_not_have_is_what_it_was_then(tmp_path):
+    a_run(tmp_path)
+    make_older(tmp_path)
+    more = {"columns": COLUMNS, "files": ["samples.jsonl"], "resume": True, "before": {"precision": "float32"}}
+    with pytest.raises(ValueError, match="precision is 'float32' there and 'bfloat16' here"):
+        RunFolder(tmp_path, {**SETTINGS, "precision": "bfloat16"}, **more)
+    RunFolder(tmp_path, {**SETTINGS, "precision": "float32"}, **more).close()
 
 
 def test_a_row_that_was_written_after_the_checkpoint_of_its_step_is_not_kept_twice(tmp_path):
