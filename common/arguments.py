@@ -170,3 +170,9 @@ def new_file(text):
         raise argparse.ArgumentTypeError(f"{text!r}: there is no such folder")
     try_output(text)
     return text
+
+
+def new_folder(text):
+    """An argument type: the path of a folder that can be written into, or made; it is tried."""
+    try_output(Path(text) / "file")
+    return text

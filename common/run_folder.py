@@ -42,6 +42,7 @@ class RunFolder:
         may_change: names of settings that may differ from those of the run that is resumed.
         default: path prefix for numbered folders.
         entries: what a checkpoint must hold, as `check_state` takes it.
+        before: settings that runs of older versions lack, a dict, with what they were then.
 
     `state` is the checkpoint to resume from, or None. Raises ValueError if the folder holds a run and `resume` is
     False, if another process is writing there, if the checkpoint is missing, cannot be used or has other settings, if
@@ -50,7 +51,9 @@ class RunFolder:
     or written. Nothing of the run is written before `begin`.
     """
 
-    def __init__(self, path, settings, columns, files=(), resume=False, may_change=(), default=None, entries=None):
+    def __init__(
+        self, path, settings, columns, files=(), resume=False, may_change=(), default=None, entries=None, before=None
+    ):
         if resume and path is None:
             raise ValueError("--resume needs --output_dir, the folder of the run to resume")
         self.settings = settings
@@ -66,8 +69,12 @@ class RunFolder:
             self._refuse_others_files(resume)  # again: another run may have begun and ended
 
             def check(path, state):
-                ours = {"step": 0, "settings": {}, "tables": {name: [0, ""] for name in headers}}
-                check_entries(path, state, ours, math.inf)
+                check_entries(path, state, {"step": 0, "settings": {}}, math.inf)
+                if "tables" not in state:  # an older version's, which was saved after each evaluation
+                    state["settings"] = {**(before or {}), **state["settings"]}
+                    state |= {"evaluated": state["step"], "last": [0.0, 0.0], "train_loss": 0.0}
+                    state["tables"] = {name: _digest(_up_to_step(self.path / name, state["step"])) for name in headers}
+                check_entries(path, state, {"tables": {name: [0, ""] for name in headers}}, math.inf)
                 _compare(path, state["settings"], settings, may_change)
                 check_state(path, state, entries or {})
 
@@ -222,6 +229,12 @@ def whole_lines(path):
 def _content(path):
     """The bytes of a file, none if it is not there."""
     return read_regular(path) if path.exists() else b""
+
+
+def _up_to_step(path, step):
+    """The bytes of a table's lines but for those, at its end, of later updates."""
+    lines = [(re.match(r'(?:{"step": )?(\d+)', line), line) for line in whole_lines(path)]
+    return "".join(line for number, line in lines if not number or int(number[1]) <= step).encode()
 
 
 def _digest(content):

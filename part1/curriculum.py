@@ -26,11 +26,15 @@ class Curriculum:
         self.bound = min(SHORT, goal)
         self.rng = np.random.default_rng([seed, 0])
 
-    def batches(self, batch_size):
-        """The short and the long half of a batch, each digits (B', T' - 1) and targets (B',), int64; B ≥ 2 in all."""
+    def halves(self, batch_size):
+        """The short and the long half of a batch of B ≥ 2: the length of each, and how many sequences it has."""
         short = self.rng.integers(1, min(SHORT, self.goal), endpoint=True)
         long = self.rng.integers((self.bound + 1) // 2, self.bound, endpoint=True)
-        halves = (short, batch_size // 2), (long, batch_size - batch_size // 2)
+        return (int(short), batch_size // 2), (int(long), batch_size - batch_size // 2)
+
+    def batches(self, batch_size):
+        """The short and the long half of a batch, each digits (B', T' - 1) and targets (B',), int64; B ≥ 2 in all."""
+        halves = self.halves(batch_size)
         palindromes = [draw_palindromes(self.rng, count, length + 1) for length, count in halves]
         return [(p[:, :-1], p[:, -1]) for p in palindromes]
 

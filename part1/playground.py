@@ -10,12 +10,13 @@ from pathlib import Path
 
 if not __package__:  # run as `python part1/playground.py`: import from the checkout, not from part1/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
 import torch
 
+from assets.page import half, make_page, refuse_overwriting, write_page
 from common.arguments import Parser, new_file
 from common.checkpoint import LATEST, CheckpointError, check_entries, read_checkpoint, write_checkpoint
-from common.page import half, make_page, refuse_overwriting, write_page
 from part1.dataset import PalindromeDataset, encode
 from part1.train import MODELS, build_model
 

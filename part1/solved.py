@@ -20,7 +20,12 @@ def is_solved(accuracy, palindromes, input_length):
     """
     if not accuracy >= SOLVED:  # nor where it is NaN, that of a run that diverged
         return False
-    return input_length <= FEW or lower_bound(round((1 - accuracy) * palindromes), palindromes) >= SOLVED
+    return input_length <= FEW or bound(accuracy, palindromes) >= SOLVED
+
+
+def bound(accuracy, palindromes):
+    """The bound on an accuracy that was measured on so many random palindromes, as `lower_bound` has it."""
+    return lower_bound(round((1 - accuracy) * palindromes), palindromes)
 
 
 def lower_bound(errors, count):

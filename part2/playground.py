@@ -8,9 +8,10 @@ from pathlib import Path
 
 if not __package__:  # run as `python part2/playground.py`: import from the checkout, not from part2/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
+from assets.page import make_page, write_page
 from common.arguments import Parser, new_file
-from common.page import make_page, write_page
 
 # A unit simple enough to be followed: what it takes in is the input, squashed; its gates i, f and o stay as they are.
 UNIT = {

@@ -4,7 +4,7 @@ import unicodedata
 from bisect import bisect_right
 from html import escape
 
-from common.page import make_page
+from assets.page import make_page
 
 EDGES = (0.5, 1, 2, 3, 4, 6, 8)  # bits, between the shades .b0, .b1, ... of the pages
 HINT = "Point at a character or tap it, or press Tab and the arrow keys, to see the likeliest in its place."

@@ -10,8 +10,8 @@ if not __package__:  # run as `python part3/playground.py`: import from the chec
     sys.path[0] = str(Path(__file__).resolve().parents[1])
     import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
+from assets.page import half, make_page, refuse_overwriting, write_page
 from common.arguments import Parser, new_file
-from common.page import half, make_page, refuse_overwriting, write_page
 from part3.dataset import encode, split
 from part3.page import EDGES, label, scale, sign
 from part3.text import read_text

@@ -14,9 +14,9 @@ if not __package__:  # run as `python part3/score.py`: import from the checkout,
 
 import torch
 
+from assets.page import refuse_overwriting, write_page
 from common.arguments import Parser, new_file, number_between, whole_number
 from common.device import limit_threads, working_device
-from common.page import refuse_overwriting, write_page
 from part3.dataset import encode, split
 from part3.evaluation import parts_of, predictions
 from part3.page import surprise_page

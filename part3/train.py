@@ -25,7 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from common.arguments import Parser, flag_words, number_between, positive_number, whole_number
+from common.arguments import Parser, flag_words, new_folder, number_between, positive_number, whole_number
 from common.checkpoint import restore
 from common.device import choose_device, keep_freed_memory, limit_threads, told, warn_of_memory, working_device
 from common.printing import Progress, command_line
@@ -93,7 +93,7 @@ def build_parser():
     output.add_argument("--print_every", type=updates, default=5, help="updates per line of progress")
     output.add_argument("--sample_every", type=updates, default=100, help="updates per sample of text")
     output.add_argument("--checkpoint_every", type=updates, default=200, help="updates per checkpoint")
-    output.add_argument("--summary_path", help="folder for TensorBoard events, if tensorboard is installed")
+    output.add_argument("--summary_path", type=new_folder, help="folder for TensorBoard events, if it is installed")
     output.add_argument("--output_dir", help="run folder; none: a new numbered one under results/part3")
     output.add_argument("--resume", action="store_true", help="resume the run in --output_dir, if there is one")
     return parser
@@ -261,6 +261,7 @@ def begin(config, dataset, sampler, model, ranks):
         wanted["evaluated_part"] = evaluated_part(dataset, config)
         about = {"resume": config.resume, "may_change": MAY_CHANGE[config.schedule]}
         about |= {"default": ROOT / f"results/part3/{Path(config.txt_file).stem}"}
+        about["before"] = {"precision": "float32", "evaluated_part": [0, len(dataset.held_out)]}
         files = ["samples.jsonl", "samples.md", BEST]
         shape = (config.lstm_num_layers, config.batch_size, config.lstm_num_hidden)
         entries = {"best_loss": math.inf, "since_best": 0, "evaluated": 0, "train_loss": 0.0}

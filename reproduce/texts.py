@@ -24,10 +24,10 @@ from pathlib import Path
 
 import jinja2
 
-from part1.solved import is_solved
+from part1.solved import bound, is_solved
 from reproduce.results import Results
 
-MARKED = r"(?s)(<!-- ([^/].*?) -->)(.*?)(<!-- / -->)"  # an expression and, before the second mark, its number
+MARKED = r"(?s)(<!-- ([^/].*?) -->)(.*?)(<!-- / -->)"  # expression, number; its lines are counted on
 PACKAGES = "pandoc texlive-latex-recommended texlive-fonts-recommended"
 
 
@@ -52,6 +52,7 @@ FILTERS = {
     "span": lambda column: f"{written(column.min(), ',.0f')} to {written(column.max(), ',.0f')}",
     "bits": lambda nats: nats / math.log(2),
     "solved": lambda rows: sum(map(is_solved, rows.accuracy, rows.palindromes, rows.input_length)),
+    "bound": lambda rows: min(map(bound, rows.accuracy, rows.palindromes)),
     "fenced": lambda text: f"\n```\n{text}\n```\n",
     "wrap": lambda text, width: "\n".join(textwrap.fill(line, width) for line in text.splitlines()),
 }
@@ -61,7 +62,6 @@ def fill(text, folder, name="text"):
     """The template `text` with the numbers of the results folder. Raises ValueError: name, line, and what is wrong."""
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True)
     environment.filters |= FILTERS
-    # The lines of the number stay, so that those below are counted right.
     text = re.sub(MARKED, lambda mark: mark[1] + "{{ " + mark[2] + "\n" * mark[3].count("\n") + " }}" + mark[4], text)
     results = Results(folder)
     names = {name: getattr(results, name) for name in dir(results) if not name.startswith("_")}

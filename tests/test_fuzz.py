@@ -100,7 +100,7 @@ def no_work(monkeypatch):
     for name in (
         *("common.figures.new_figure", "common.figures.prepare_process", "common.device.in_fresh_process"),
         *("common.device.in_both_states", "common.device.start_process", "multiprocessing.get_context"),
-        *("part3.sampling.Writer.__init__", "part3.evaluation.predictions"),
+        *("part3.sampling.Writer.__init__", "part3.evaluation.predictions", "assets.page.make_page"),
         *("reproduce.runner.run_steps", "reproduce.texts.fill", "zipfile.ZipFile.writestr", "urllib.request.urlopen"),
     ):
         monkeypatch.setattr(name, work)

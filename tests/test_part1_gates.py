@@ -4,8 +4,11 @@ import pytest
 import torch
 
 from common.tables import read_records
+from part1.dataset import PalindromeDataset, encode
 from part1.experiments.gates import VARIANTS, run_gates, share_explained, with_forget_bias
+from part1.experiments.length_tested import WAYS, read_out, score
 from part1.lstm import LSTM
+from part1.train import build_model, settings
 from tests.scripts import run
 
 
@@ -67,23 +70,62 @@ def test_the_share_explained_is_one_where_the_class_fixes_the_value_and_nought_w
     assert share_explained(values, torch.tensor([0, 0, 1, 1])).tolist() == pytest.approx([1, 0, 0])
 
 
+class Reader(torch.nn.Module):
+    """Answers with the first digit read, but for the first `wrong` palindromes of all that it reads."""
+
+    def __init__(self, wrong):
+        super().__init__()
+        self.wrong, self.nothing = wrong, torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, x):
+        answers, now = x[:, 0].clone(), min(self.wrong, len(x))
+        answers[:now] = 1 - answers[:now]
+        self.wrong -= now
+        return answers
+
+
+@pytest.mark.parametrize(
+    "length, wrong, expected",
+    [
+        (12, 4, (0.9996, 10_000, 1)),
+        (12, 5, (0.995, 1_000, 0)),  # no more are drawn
+        (12, 1_500, (0.0, 1_000, 0)),
+        (2_000, 0, (1.0, 3_000, 1)),
+        (2_000, 1, (0.999, 1_000, 0)),
+    ],
+)
+def test_as_many_palindromes_are_drawn_as_tell_whether_a_length_is_solved(length, wrong, expected):
+    assert score(Reader(wrong), length, 0, 10) == expected
+
+
+def test_a_digit_that_is_kept_in_another_way_is_found_by_a_readout_that_is_fitted():
+    model = build_model(settings(input_dim=10, init="latch"))  # its own readout is as it was drawn
+    own, fitted = read_out(model, 30, 0)
+    assert own < 0.5 and fitted > 0.95
+    digits, _ = PalindromeDataset(31, 1_000, held_out=True).batch(1_000)
+    assert own == (model(encode(digits, 10)).argmax(dim=1) == digits[:, 0]).double().mean().item()
+
+
 TINY = {
     "gates": "--seeds 1 --bias_seeds 1 --updates 2 --bias_updates 2 --input_length 3 --bias_length 3 4",
     "gradient_flow": "--input_length 12 --short_length 4 --updates 2 --seeds 1",
     "curriculum_rules": "--input_length 12 --seeds 2 --train_steps 60",
     "optimizers": "--input_length 3 --train_steps 3 --seeds 1",
+    "length_tested": "--goal 5 --tested 8 12 --seeds 1 --updates 2 --kept 12",
 }
 ROWS = {  # 6 of the biases: none at 4 digits, as none solves 3
     "gates": {"gates_ablation": len(VARIANTS), "gates_forget_bias": 6, "gates_activations": 3 * 128},
     "gradient_flow": {"gradient_flow": 12 * 16, "gradient_flow_runs": 16},
     "curriculum_rules": {"curriculum_rules": 2 * 4, "curriculum_states": 2 * 10 * 20},
     "optimizers": {"optimizers": 4 * 9, "optimizer_paths": 11 * 61},
+    "length_tested": {"length_tested": 2 * len(WAYS), "length_read_out": 2 * 3},
 }
 DRAWN = {
     "gates": {"gates_ablation.png", "gates_forget_bias.png", "gates_activations.png"},
     "gradient_flow": {"gradient_flow.png"},
     "curriculum_rules": {"curriculum.png"},
     "optimizers": {"optimizers.png", "optimizer_paths.png"},
+    "length_tested": {"length_tested.png"},
 }
 
 

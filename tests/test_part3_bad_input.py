@@ -28,7 +28,7 @@ BAD = {
     "train": [
         *(NO_FILE, "--txt_file /: not a regular file", "--encoding klingon", "--device cuda:99", "--val_fraction 1"),
         *("--seq_length 0", "--dropout_keep_prob 0", "--learning_rate inf", "--train_steps 1e6"),
-        "--sampling streams --batch_size 9999: too few for 9999 streams",
+        *("--sampling streams --batch_size 9999: too few for 9999 streams", "--summary_path TEXT"),
     ],
 }
 DEFAULTS = {"score": "--txt_file TEXT --checkpoint MODEL", "train": "--txt_file TEXT --output_dir run"}

@@ -4,12 +4,13 @@ import json
 import os
 import re
 import socket
+from datetime import timedelta
 
 import pytest
 import torch
 
 from common.tables import read_records
-from part3 import train
+from part3 import ranks, train
 from part3.precision import check_precision
 from part3.ranks import Ranks
 from tests.scripts import ROOT, call, start
@@ -115,6 +116,18 @@ def test_ranks_of_an_incomplete_launcher_are_refused_in_one_line(tmp_path, flags
     monkeypatch.delitem(os.environ, missing)
     status, out, err = call(train.main, *flags, capsys=capsys)
     assert (status, out, err.count("\n")) == (2, "", 1) and missing in err and not (tmp_path / "run").exists()
+
+
+def test_ranks_whose_first_does_not_answer_are_told_so_in_one_line(tmp_path, flags, capsys, monkeypatch):
+    monkeypatch.setattr(ranks, "MEETING", timedelta(seconds=1))
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port = str(nobody.getsockname()[1])
+        for name, value in {**TORCHRUN, "WORLD_SIZE": "6", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}.items():
+            monkeypatch.setitem(os.environ, name, value)
+        status, out, err = call(train.main, *flags, capsys=capsys)
+    said = f"the 6 ranks did not meet at 127.0.0.1, port {port} within 0:00:01"
+    assert (status, out, err.count("\n")) == (2, "", 1) and said in err and not (tmp_path / "run").exists()
 
 
 def test_ranks_that_see_different_texts_or_settings_are_refused_before_anything_is_written(tmp_path, flags):

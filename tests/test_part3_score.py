@@ -17,8 +17,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from assets.page import PAGES
 from common.arguments import with_flags
-from common.page import PAGES
 from part3 import page, score
 from part3.dataset import TextDataset, encode
 from part3.evaluation import predictions

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from common.figures import table_script
 from part1.curriculum import RIGHT, Curriculum
 from part1.dataset import PalindromeDataset, encode
-from part1.experiments.length_tested import tested
+from part1.experiments.length_tested import score
 from part1.train import OPTIMIZERS, build_model, settings, update
 
 # (whether half of every batch stays short, the loss in nats below which the bound grows)
@@ -85,7 +85,7 @@ def measure(flags, points):
         digits, target = PalindromeDataset(goal + 1, seed, held_out=True).batch(1_000)
         with torch.no_grad():
             p, h = model(encode(digits, 10), return_states=True)
-        accuracy, *drawn_and_solved = tested(model, goal, seed, 10)
+        accuracy, *drawn_and_solved = score(model, goal, seed, 10)
         end = updates, bound, told_apart(target, p.argmax(dim=1)), accuracy, *drawn_and_solved
         return accuracy, end, shown_states(h[:, -1], target)
 

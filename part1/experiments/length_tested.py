@@ -3,8 +3,10 @@
 python part1/experiments/length_tested.py
 
 Each way of training is taught with part1/train.py's loop, then tested on held-out palindromes of other lengths without
-further training, as many as part1/solved.py asks for; of a length that can no longer be solved no more are drawn.
-Writes length_tested.csv; plot_length_tested.py draws it.
+further training, as many as part1/solved.py asks for; of a length that can no longer be solved no more are drawn. A
+curriculum, too, ends as soon as the network is right at its goal: the longest length taught may be far below it. Writes
+length_tested.csv, which plot_length_tested.py draws, and length_read_out.csv: what a readout fitted to the states at
+one length finds there, beside the network's own, to tell a digit that is lost from one that is kept in another way.
 """
 
 import sys
@@ -14,29 +16,32 @@ if not __package__:  # run as `python part1/experiments/length_tested.py`: impor
     sys.path[0] = str(Path(__file__).resolve().parents[2])
     import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
+import torch
+
 from common.figures import table_script
 from part1 import train
 from part1.dataset import PalindromeDataset
+from part1.experiments.reservoir import last_states, readout_predictor
 from part1.solved import is_solved, palindromes_to_draw
 
-CURRICULUM = {"curriculum": True, "input_length": 1_000, "train_steps": 1_000}
+CURRICULUM = {"curriculum": True, "train_steps": 1_000}  # to --goal digits
 WAYS = {  # seeds at most, and settings of part1/train.py beside one-hot digits and 10 of them to read
-    "LSTM": (10, {"model_type": "LSTM"}),
-    "RNN, identity": (10, {"init": "identity"}),
-    "RNN": (10, {}),
-    "RNN, orthogonal": (10, {"init": "orthogonal"}),
-    "LSTM, chrono": (10, {"model_type": "LSTM", "init": "chrono"}),
-    "LSTM, raw digits": (10, {"model_type": "LSTM", "input_dim": 1}),
-    "RNN, raw digits": (10, {"input_dim": 1}),
-    "RNN, curriculum": (10, {**CURRICULUM, "patience": 1}),
-    "LSTM, curriculum": (10, {**CURRICULUM, "model_type": "LSTM", "patience": 4}),
+    "LSTM": (5, {"model_type": "LSTM"}),
+    "RNN, identity": (5, {"init": "identity"}),
+    "RNN": (5, {}),
+    "RNN, orthogonal": (5, {"init": "orthogonal"}),
+    "LSTM, chrono": (1, {"model_type": "LSTM", "init": "chrono"}),
+    "LSTM, raw digits": (1, {"model_type": "LSTM", "input_dim": 1}),
+    "RNN, raw digits": (1, {"input_dim": 1}),
+    "RNN, curriculum": (5, {**CURRICULUM, "patience": 1}),
 }
+READ_OUT = ("RNN", "RNN, identity", "RNN, orthogonal")  # is the digit lost where these are wrong?
 TESTED = (10, 30, 100, 300, 1_000, 10_000)  # digits to read
 COLUMNS = ("way", "seed", "taught", "updates", "cpu_seconds", "tested", "accuracy", "palindromes", "solved")
 AT_ONCE = 2_500_000  # digits read at once: more than a training reads, and faster on long palindromes
 
 
-def tested(model, length, seed, input_dim):
+def score(model, length, seed, input_dim):
     """Accuracy, 0 to 1, at a length, on how many palindromes, and 1 if that solves it."""
     held_out, wanted = PalindromeDataset(length + 1, 1_000 + seed, held_out=True), palindromes_to_draw(length)
     wrong = count = 0
@@ -47,21 +52,44 @@ def tested(model, length, seed, input_dim):
     return round(1 - wrong / count, 6), count, int(count == wanted and is_solved(1 - wrong / count, count, length))
 
 
+@torch.no_grad()
+def read_out(model, length, seed):
+    """Accuracy, 0 to 1, at a length by the model's own readout, and by one that is fitted there to its states."""
+    digits, target = PalindromeDataset(length + 1, 1_000 + seed).batch(2_000)
+    new_digits, new_target = PalindromeDataset(length + 1, 1_000 + seed, held_out=True).batch(1_000)
+    h, new_h = (last_states(model, some, 100) for some in (digits, new_digits))  # with a 1 for the bias
+    own = new_h.float() @ torch.cat([model.W_ph, model.b_p[:, None]], dim=1).T
+    answers = own.argmax(dim=1), readout_predictor(h, target, new_h)
+    return [(answer == new_target).double().mean().item() for answer in answers]
+
+
 def measure(flags, points):
-    """Yield the table."""
+    """Yield both tables."""
+
+    def taught(seed, way):
+        config = train.settings(**{"input_dim": 10, "seed": seed, "device": "cpu", **WAYS[way][1]})
+        config.train_steps = min(config.train_steps, flags.updates)
+        config.input_length = flags.goal if config.curriculum else config.input_length
+        model, training_set = train.build_model(config), train.build_training_set(config)
+        result = train.train(config, model, training_set, show=False)
+        longest = getattr(training_set, "bound", config.input_length)
+        return model, config, (longest, result["steps"], round(result["cpu_seconds"], 1))
 
     def taught_and_tested(seed, way):
-        config = train.settings(**{"input_dim": 10, "seed": seed, "device": "cpu", **WAYS[way][1]})
-        model = train.build_model(config)
-        result = train.train(config, model, train.build_training_set(config), show=False)
-        cost = config.input_length, result["steps"], round(result["cpu_seconds"], 1)
-        return [(way, seed, *cost, length, *tested(model, length, seed, config.input_dim)) for length in flags.tested]
+        model, config, cost = taught(seed, way)
+        return [(way, seed, *cost, length, *score(model, length, seed, config.input_dim)) for length in flags.tested]
+
+    def taught_and_read_out(seed, way):
+        model, *_ = taught(seed, way)
+        return [(way, seed, length, *read_out(model, length, seed)) for length in (flags.kept, flags.kept + 1)]
 
     rows = []
     for seed in range(flags.seeds):
         ways = [way for way, (seeds, _) in WAYS.items() if seed < seeds]
         rows += [row for _, some in points.each(taught_and_tested, [seed], ways) for row in some]
     yield "length_tested", COLUMNS, sorted(rows, key=lambda row: [*WAYS].index(row[0]))
+    read = points.each(taught_and_read_out, range(flags.seeds), READ_OUT)
+    yield "length_read_out", ("way", "seed", "tested", "own", "fitted"), [row for _, some in read for row in some]
 
 
 if __name__ == "__main__":
@@ -69,6 +97,9 @@ if __name__ == "__main__":
         __doc__,
         measure,
         "part1",
-        seeds=(1, 1_000, 10, "seeds 0, 1, … of every way, at most"),
+        seeds=(1, 5, 5, "seeds 0, 1, … of every way, at most"),
         tested=(8, 100_000, [*TESTED], "digits to read in the tests"),
+        kept=(1, 100_000, 1_000, "digits to read, and one more, where the states are read out anew"),
+        goal=(5, 10_000, 1_000, "digits to read at which a curriculum ends"),
+        updates=(1, 10**6, 10_000, "updates at most"),
     )

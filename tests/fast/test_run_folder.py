@@ -192,14 +192,29 @@ def test_a_damaged_record_is_named(tmp_path):
         begun(tmp_path, resume=True)
 
 
-def test_a_checkpoint_without_digests_of_the_tables_is_refused(tmp_path):
-    a_run(tmp_path)
-    for path in tmp_path.glob("checkpoint*.pt"):
+def make_older(folder):
+    """Make the checkpoints those of an older version."""
+    for path in folder.glob("checkpoint*.pt"):
         state = read_checkpoint(path)
         del state["tables"], state["format"]
         write_checkpoint(path, state)
-    with pytest.raises(ValueError, match=r"checkpoint\.pt cannot be used: .* it has no tables"):
-        begun(tmp_path, resume=True)
+
+
+def test_an_older_versions_checkpoint_cuts_the_tables_back_by_their_steps(tmp_path):
+    a_run(tmp_path)
+    make_older(tmp_path)
+    run = begun(tmp_path, resume=True)
+    assert (tmp_path / "metrics.csv").read_text() == "step,loss\n1,0.1\n2,0.2\n"
+    assert [record["step"] for record in run.notes("samples")] == [1, 2] and run.state["evaluated"] == 2
+
+
+def test_a_setting_that_an_older_version_did_not_have_is_what_it_was_then(tmp_path):
+    a_run(tmp_path)
+    make_older(tmp_path)
+    more = {"columns": COLUMNS, "files": ["samples.jsonl"], "resume": True, "before": {"precision": "float32"}}
+    with pytest.raises(ValueError, match="precision is 'float32' there and 'bfloat16' here"):
+        RunFolder(tmp_path, {**SETTINGS, "precision": "bfloat16"}, **more)
+    RunFolder(tmp_path, {**SETTINGS, "precision": "float32"}, **more).close()
 
 
 def test_a_row_that_was_written_after_the_checkpoint_of_its_step_is_not_kept_twice(tmp_path):

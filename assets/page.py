@@ -12,7 +12,7 @@ import numpy as np
 
 from common.files import write_atomically
 
-PAGES = Path(__file__).resolve().parents[1] / "assets/pages"
+PAGES = Path(__file__).resolve().parent / "pages"
 
 
 def make_page(name, title, data, /, **parts):
