@@ -392,9 +392,9 @@ def test_bad_input_is_one_line_and_writes_nothing(tmp_path, capsys, script, flag
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [1280, 360])
 @pytest.mark.parametrize("path", PAGES, ids=("memory", "gate", "writer"))
-def test_no_serious_fault_for_people_with_disabilities(browser, tmp_path_factory, path, width, dark):
+def test_no_serious_fault_for_people_with_disabilities(browser, path, width, dark):
     browser.open(path, width=width, dark=dark)
-    browser.run(axe_script(tmp_path_factory))
+    browser.run(axe_script())
     found = browser.run("axe.run().then(found => found.violations)")
     told = [(fault["id"], node["target"], node["failureSummary"]) for fault in found for node in fault["nodes"]]
     assert [fault["id"] for fault in found if fault["impact"] in ("serious", "critical")] == [], told
