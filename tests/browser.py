@@ -9,7 +9,9 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -42,15 +44,15 @@ def parts_of(page):
 
 
 @functools.cache
-def axe_script(tmp_path_factory):
+def axe_script():
     """The script of axe-core, which finds what keeps people from using a page; skips where npm cannot install it."""
-    folder = tmp_path_factory.mktemp("axe")
-    install = ["npm", "install", "--prefix", folder, "--no-audit", "--no-fund", "axe-core@4.14.1"]
-    try:
-        subprocess.run(install, capture_output=True, timeout=300, check=True)
-    except (OSError, subprocess.SubprocessError) as error:
-        pytest.skip(f"npm cannot install axe-core: {error}")
-    return (folder / "node_modules/axe-core/axe.min.js").read_text()
+    with tempfile.TemporaryDirectory() as folder:
+        install = ["npm", "install", "--prefix", folder, "--no-audit", "--no-fund", "axe-core@4.14.1"]
+        try:
+            subprocess.run(install, capture_output=True, timeout=300, check=True)
+        except (OSError, subprocess.SubprocessError) as error:
+            pytest.skip(f"npm cannot install axe-core: {error}")
+        return Path(folder, "node_modules/axe-core/axe.min.js").read_text()
 
 
 class Browser:

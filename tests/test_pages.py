@@ -49,9 +49,9 @@ def made_checkpoint(folder, num_layers):
     return folder / "best.pt"
 
 
-def open_writer(browser, folder, trained):
+def open_writer(browser, folder, trained, held_out=""):
     """Open the page of a model, whose weights are then rounded as those of the page."""
-    (folder / "page.html").write_text(writer.writer_page(trained, ""))
+    (folder / "page.html").write_text(writer.writer_page(trained, held_out))
     browser.open(folder / "page.html")
 
 
@@ -96,7 +96,8 @@ def test_chances_under_temperature_top_k_and_min_p(browser, tmp_path):
     open_writer(browser, tmp_path, Trained(made_checkpoint(tmp_path, 2)))
     logits = np.random.default_rng(1).normal(0, 2, 61)
     p = np.exp(logits / 0.5)
-    for change, kept in {"topK = 7": np.argsort(-p)[:7], "minP = 0.2": np.flatnonzero(p >= 0.2 * p.max())}.items():
+    best = np.argsort(-p)
+    for change, kept in ("topK = 7", best[:7]), (f"minP = {0.999 * p[best[9]] / p.max()}", best[:10]):
         browser.run(f"Object.assign(setting, {{temperature: 0.5, topK: V, minP: 0}}); setting.{change}")
         found = np.array(browser.run(f"[...chances(Float64Array.from({logits.tolist()}))]"))
         expected = np.where(np.isin(np.arange(61), kept), p, 0)
@@ -108,7 +109,7 @@ def test_chances_under_temperature_top_k_and_min_p(browser, tmp_path):
 
 
 def test_hostile_characters_are_shown_as_text(browser, tmp_path):
-    open_writer(browser, tmp_path, Trained(made_checkpoint(tmp_path, 3)))
+    open_writer(browser, tmp_path, Trained(made_checkpoint(tmp_path, 3)), held_out=ATTACK)
     page = (tmp_path / "page.html").read_text()
     assert not [c for c in page if c < " " and c != "\n"] and "\u202e" not in page
     browser.run(f"$('prompt').value = {json.dumps(ATTACK + 'é☃é')}; $('prompt').dispatchEvent(new Event('input'))")
@@ -391,9 +392,9 @@ def test_bad_input_is_one_line_and_writes_nothing(tmp_path, capsys, script, flag
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [1280, 360])
 @pytest.mark.parametrize("path", PAGES, ids=("memory", "gate", "writer"))
-def test_no_serious_fault_for_people_with_disabilities(browser, tmp_path_factory, path, width, dark):
+def test_no_serious_fault_for_people_with_disabilities(browser, path, width, dark):
     browser.open(path, width=width, dark=dark)
-    browser.run(axe_script(tmp_path_factory))
+    browser.run(axe_script())
     found = browser.run("axe.run().then(found => found.violations)")
     told = [(fault["id"], node["target"], node["failureSummary"]) for fault in found for node in fault["nodes"]]
     assert [fault["id"] for fault in found if fault["impact"] in ("serious", "critical")] == [], told
