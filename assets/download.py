@@ -154,14 +154,15 @@ def main(argv=None):
     timer = threading.Timer(config.total_timeout, give_up)  # a server may drip for hours
     timer.daemon = True
     timer.start()
-    try:
-        text = text_of(fetch(url, config.timeout), of_gutenberg)
-    except ValueError as error:
-        sys.exit(f"{url} is no book: {error}; nothing was written")
-    except (OSError, http.client.HTTPException) as error:
-        sys.exit(f"{url}: {' '.join(reason(error, config.timeout).split())}; nothing was written")
-    finally:
-        timer.cancel()
+    with parser.printing():
+        try:
+            text = text_of(fetch(url, config.timeout), of_gutenberg)
+        except ValueError as error:
+            sys.exit(f"{url} is no book: {error}; nothing was written")
+        except (OSError, http.client.HTTPException) as error:
+            sys.exit(f"{url}: {' '.join(reason(error, config.timeout).split())}; nothing was written")
+        finally:
+            timer.cancel()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # too late for Ctrl-C: it would leave a half-written file behind
     try:
         write_atomically(output, text)

@@ -9,7 +9,7 @@ if not __package__:  # run as `python tests/benchmark_pages.py`: import from the
 
 from tests.browser import Browser
 
-PAGE = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[1] / "results/part3/writer.html")
+PAGE = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[1] / "results/part3/playground.html")
 WRITE = """
 new Promise(done => {
   $("pace").value = "Infinity";
@@ -39,7 +39,7 @@ new Promise(done => {
   next("c");
 })
 """
-with tempfile.TemporaryDirectory() as profile:
+with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
     browser = Browser(profile)
     browser.open(PAGE)
     speed, wait = browser.run(WRITE)

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -67,15 +68,16 @@ class Browser:
             os.dup2(os.dup2(read, 103), 3)
             os.dup2(os.dup2(write, 104), 4)
 
-        command = [CHROMIUM, *FLAGS, f"--user-data-dir={profile}"]
+        command = [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "about:blank"]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         self.process = subprocess.Popen(command, close_fds=False, preexec_fn=pipes, **quiet)
         os.close(read), os.close(write)
         self._numbers, self._buffer, self._session = itertools.count(1), b"", None
         self.url = ""
         self.requests, self.complaints = [], []
-        target = self.send("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        while not (pages := [one for one in self.send("Target.getTargets")["targetInfos"] if one["type"] == "page"]):
+            time.sleep(0.02)
+        self._session = self.send("Target.attachToTarget", targetId=pages[0]["targetId"], flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.send(f"{domain}.enable")
 
@@ -120,8 +122,10 @@ class Browser:
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         self.send("Emulation.setDeviceMetricsOverride", **size)
         self.url, self.requests, self.complaints = path.absolute().as_uri(), [], []
-        self.send("Page.navigate", url=self.url)
-        self.run("new Promise(done => document.readyState == 'complete' ? done() : addEventListener('load', done))")
+        if error := self.send("Page.navigate", url=self.url).get("errorText"):
+            raise RuntimeError(f"{self.url}: {error}")
+        while self.run("[location.href, document.readyState]") != [self.url, "complete"]:
+            time.sleep(0.02)
 
     def run(self, script):
         """The value of a JavaScript expression in the page, waited for where it is a promise."""

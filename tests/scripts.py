@@ -9,12 +9,19 @@ import atexit
 import os
 import runpy
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import torch
+
+with suppress(ImportError):  # not on Windows
+    import fcntl
+    import pty
+    import termios
 
 from common.device import warm_context
 
@@ -90,6 +97,13 @@ def run(script, *args, timeout=300, **options):
     finally:
         process.kill()
     return process.returncode, out, err
+
+
+def new_terminal():
+    """A terminal of 24 lines of 100 columns: two file numbers, where it is read and what a script takes for one."""
+    terminal, child = pty.openpty()
+    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    return terminal, child
 
 
 def call(main, *args, capsys):

@@ -44,9 +44,9 @@ def trial(folder, number):
     while not (folder / "checkpoint.pt").exists():
         time.sleep(0.01)
     time.sleep(random.Random(number).uniform(0, SECONDS - 2))
-    began, before = time.monotonic(), (folder / "checkpoint.pt").stat().st_mtime_ns
+    began, before = time.monotonic(), {path.stat().st_ino for path in folder.glob("checkpoint*.pt")}
     process.send_signal(signal.SIGTERM)
-    while (folder / "checkpoint.pt").stat().st_mtime_ns == before and process.poll() is None:
+    while {path.stat().st_ino for path in folder.glob("checkpoint.pt")} <= before and process.poll() is None:
         time.sleep(0.01)
     seconds = time.monotonic() - began
     _, err = process.communicate()

@@ -3,7 +3,6 @@
 import collections
 import http.server
 import os
-import pty
 import re
 import resource
 import signal
@@ -14,7 +13,7 @@ import time
 import pytest
 
 from assets import download
-from tests.scripts import call, run, start
+from tests.scripts import call, new_terminal, run, start
 
 BODY = "     THE KEYS, a centred title\n\n" + "It was the old miller’s third son who found the key.\n" * 2_000
 START, END = (f"*** {word} OF THE PROJECT GUTENBERG EBOOK KEYS ***" for word in ("START", "END"))
@@ -205,7 +204,7 @@ def test_ctrl_c_while_it_is_written_comes_too_late(server, tmp_path, monkeypatch
 
 
 def test_a_bar_on_a_terminal(server, tmp_path):
-    terminal, child = pty.openpty()
+    terminal, child = new_terminal()
     status, _, _ = run(*flags(f"{server}/plain", tmp_path), stderr=child)
     os.close(child)  # or without a bar the next line would wait for ever
     assert status == 0 and b"B/s]" in os.read(terminal, 10_000)

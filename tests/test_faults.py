@@ -6,7 +6,6 @@ FAULT_TRIALS=80 in the environment repeats the kills 80 times.
 
 import contextlib
 import os
-import pty
 import random
 import re
 import resource
@@ -30,7 +29,7 @@ from common.arguments import with_flags
 from common.checkpoint import load_checkpoint
 from common.tables import read_records
 from tests.fast.test_checkpoint import payloads
-from tests.scripts import ROOT, call, run, start
+from tests.scripts import ROOT, call, new_terminal, run, start
 
 OFTEN = ["--patience", 0, "--eval_every", 10]
 PALINDROMES = ["part1/train.py", "--input_length", 6, "--num_hidden", 16, "--batch_size", 32, *OFTEN]
@@ -182,7 +181,7 @@ def test_a_signal_saves_the_current_step_and_the_resume_equals_unbroken(tmp_path
 
 
 def test_ctrl_c_on_a_terminal_with_its_bar(tmp_path):
-    terminal, child = pty.openpty()
+    terminal, child = new_terminal()
     process = start(*small("LSTM", 100_000), "--output_dir", tmp_path / "run", stdout=child, stderr=child)
     os.close(child)
     wait_for(tmp_path / "run/checkpoint_previous.pt", process)

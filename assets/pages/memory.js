@@ -306,8 +306,8 @@ function show() {
   const sequence = $("sequence");
   sequence.replaceChildren();
   if (digits.length) {
-    const rest = digits.slice(1), end = rest.slice(-30).join(" ");
-    sequence.append("First ", make("b", digits[0]), rest.length ? `, then ${rest.length > 30 ? "… " : ""}${end}` : "",
+    const rest = digits.slice(1), few = innerWidth < 600 ? 8 : 30, end = rest.slice(-few).join(" ");
+    sequence.append("First ", make("b", digits[0]), rest.length ? `, then ${rest.length > few ? "… " : ""}${end}` : "",
       `  (${digits.length.toLocaleString("en")} ${digits.length === 1 ? "digit" : "digits"})`);
   } else sequence.append("Type the digit that they are to remember.");
   $("working").textContent = waiting.length ? `${waiting.length.toLocaleString("en")} still to read` : "";

@@ -509,7 +509,10 @@ function setEditing(on) {
   for (const id of ["write", "one", "again", "edit", "held-out"]) $(id).disabled = on;
   if (!on) return;
   setWriting(false);
-  $("editor").value = ids.map(id => characters[id]).join("");
+  const text = part => part.map(id => characters[id]).join("");
+  const caret = text(ids.slice(0, chosen ?? ids.length)).length; // where a character was chosen
+  $("editor").value = text(ids);
+  $("editor").setSelectionRange(caret, caret);
   $("editor").focus();
 }
 

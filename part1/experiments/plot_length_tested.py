@@ -11,10 +11,19 @@ if not __package__:  # run as `python part1/experiments/plot_length_tested.py`: 
     import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
 from common import figures
-from common.figures import BLUE, VERMILION
+from common.figures import BLUE, GREEN, PURPLE, SKY, VERMILION
 from common.tables import read_grouped
 
-COLUMNS = 3  # of panels
+PANELS = {  # title: {way: colour and line}
+    "LSTM, one-hot digits": {"LSTM": (BLUE, "-"), "LSTM, chrono": (SKY, "--")},
+    "RNN, one-hot digits": {
+        "RNN": (VERMILION, "-"),
+        "RNN, identity": (GREEN, "--"),
+        "RNN, orthogonal": (PURPLE, ":"),
+        "RNN, curriculum": ("0.2", "-."),
+    },
+    "raw digits": {"LSTM, raw digits": (BLUE, "-"), "RNN, raw digits": (VERMILION, "--")},
+}
 
 
 def span(values, form=",.0f"):
@@ -23,43 +32,38 @@ def span(values, form=",.0f"):
     return low if low == high else f"{low} to {high}"
 
 
-def title(way, at_length):
-    """What stands above the panel of a way, {digits tested: rows of the seeds}."""
-    first, longest = next(iter(at_length.values())), max(at_length)
+def label(way, at_length):
+    """What the legend says of a way, {digits tested: rows of the seeds}."""
+    first = next(iter(at_length.values()))
     taught, costs = (span([row[name] for row in first]) for name in ("taught", "cpu_seconds"))
-    solved = sum(row["solved"] for row in at_length[longest])
-    return f"{way}\ntaught {taught} digits in {costs} CPU-s\n{solved} of {len(first)} seeds solve {longest:,}"
+    seeds = "1 seed" if len(first) == 1 else f"{len(first)} seeds"
+    return f"{way}: {seeds}, taught {taught} digits\nin {costs} CPU-s"
+
+
+def finding(ways):
+    """How many seeds of each way solve the longest length, in words."""
+    longest = max(length for at_length in ways.values() for length in at_length)
+    solved = {way: [row["solved"] for row in at_length[longest]] for way, at_length in ways.items()}
+    some = "; ".join(f"{way} {sum(seeds)} of {len(seeds)}" for way, seeds in solved.items() if any(seeds))
+    none = "; ".join(way for way, seeds in solved.items() if not any(seeds))
+    return f"Seeds that solve {longest:,} digits without further training: {some or 'none'}\nnone of {none or 'no way'}"
 
 
 def figure(ways):
-    """Accuracy against the digits tested, a panel for each way: median, range and every seed; log scale."""
-    rows = -(-len(ways) // COLUMNS)
-    fig, axes = figures.new_figure(
-        rows, COLUMNS, width=9.5, height=0.8 + 2.2 * rows, sharex=True, sharey=True, squeeze=False
-    )
-    for ax in axes.flat[len(ways) :]:
-        ax.set_axis_off()
-    for ax, (way, at_length) in zip(axes.flat, ways.items(), strict=False):
-        colour = BLUE if way.startswith("LSTM") else VERMILION
-        seeds = {length: [100 * row["accuracy"] for row in rows] for length, rows in at_length.items()}
-        figures.draw_median(ax, seeds, way, colour)
-        for length, values in seeds.items():
-            ax.plot([length] * len(values), values, "o", color=colour, ms=3, alpha=0.6)
-        taught = [row["taught"] for row in next(iter(at_length.values()))]
-        ax.axvspan(min(taught) / 1.06, max(taught) * 1.06, color="0.93", lw=0, zorder=0)
+    """Accuracy against the digits tested, a line for each way: median, range and every seed; log scale."""
+    fig, axes = figures.new_figure(1, len(PANELS), width=11, height=4.8, sharey=True)
+    for ax, (title, styles) in zip(axes, PANELS.items(), strict=True):
+        for way, (colour, line) in styles.items():
+            seeds = {length: [100 * row["accuracy"] for row in rows] for length, rows in ways[way].items()}
+            figures.draw_median(ax, seeds, label(way, ways[way]), colour, line, alpha=0.1)
+            for length, values in seeds.items():
+                ax.plot([length] * len(values), values, "o", color=colour, ms=3, alpha=0.6)
         ax.axhline(10, color="0.3", lw=0.8, ls=(0, (1, 2)))
-        ax.set_title(title(way, at_length), fontsize=9)
-        ax.set(xscale="log", ylim=(-3, 104))
+        ax.set(xscale="log", ylim=(-3, 104), title=title, xlabel="digits to read in the test")
         ax.xaxis.set_major_formatter("{x:,.0f}")
-        ax.tick_params(labelbottom=True)
-    for ax in axes[:, 0]:
-        ax.set_ylabel("palindromes right (%)")
-    fig.supxlabel("digits to read in the test", fontsize=9)
-    fig.suptitle(
-        "How long is a digit remembered? Accuracy against the length tested, without further training\n"
-        "one-hot digits unless said; line: median of the seeds (dots), band: lowest to highest; grey: longest taught",
-        fontsize=10,
-    )
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), fontsize=8, frameon=False)
+    axes[0].set_ylabel("held-out palindromes right (%)")
+    fig.suptitle(f"{finding(ways)}\nlines: medians; bands and dots: all seeds; dotted: chance", fontsize=10)
     return fig
 
 

@@ -3,7 +3,6 @@
 import ast
 import io
 import os
-import pty
 import shlex
 import subprocess
 import sys
@@ -12,7 +11,7 @@ import pytest
 
 from common.arguments import Parser, with_flags
 from common.printing import command_line, visible
-from tests.scripts import ROOT
+from tests.scripts import ROOT, new_terminal
 
 HOSTILE = "a\x1b]0;title\x07 b\x9b31m \u202eevil\rx é→字"
 SHOWN = r"a\x1b]0;title\x07 b\x9b31m \u202eevil\rx é→字"
@@ -47,7 +46,7 @@ for name in names:
 
 def in_terminal(*command, **options):
     """What a command writes on a terminal."""
-    terminal, child = pty.openpty()
+    terminal, child = new_terminal()
     subprocess.run(command, stdout=child, stderr=child, cwd=ROOT, timeout=60, **options)
     os.close(child)
     shown = b""
