@@ -1,4 +1,4 @@
-"""Tasks for the time gate: part 1's palindromes, the adding problem, and sine waves told apart by their period.
+"""Tasks of memory: part 1's palindromes, adding, copying, and sine waves told apart by their period.
 
 All are endless random streams, drawn a batch at a time, with one interface:
 
@@ -7,7 +7,8 @@ All are endless random streams, drawn a batch at a time, with one interface:
     x        (B, T, task.input_dim) float32, what the network reads
     t        (B, T) float64, time stamps for the gate; None: the steps 1, 2, …, T
     lengths  (B,) int64, 1 to T, steps before the padding at the end; None: all T
-    target   (B, 1) float32 to predict where `task.regression` is True, else (B,) int64, 0 to task.num_outputs - 1
+    target   (B, 1) float32 to predict where `task.regression` is True, else (B,) int64, 0 to task.num_outputs - 1;
+             for copying (B, 10) int64, one for each of the last 10 steps
 
 `task.longest` is the most steps that a sequence can have. A batch_size or a seed that is too small is a ValueError.
 """
@@ -82,9 +83,12 @@ class AddingProblem(_Stream):
         super().__init__(seed, held_out)
         self.T = self.longest = T
 
-    def batch(self, batch_size):
-        """x (B, T, 2), value and marker, None, None, target (B, 1), not (B,): an MSE against (B, 1) won't broadcast."""
-        B, T = _checked(batch_size), self.T
+    def batch(self, batch_size, T=None):
+        """x (B, T, 2), value and marker, None, None, target (B, 1), not (B,): an MSE against (B, 1) won't broadcast.
+
+        T ≥ 2 is another length than the longest, for a curriculum.
+        """
+        B, T = _checked(batch_size), T or self.T
         rows = np.arange(B)
         first = self.rng.integers(T, size=B)
         second = (first + self.rng.integers(1, T, size=B)) % T
@@ -93,6 +97,37 @@ class AddingProblem(_Stream):
         x[rows, first, 1] = x[rows, second, 1] = 1
         target = x[rows, first, 0] + x[rows, second, 0]
         return torch.from_numpy(x), None, None, torch.from_numpy(target[:, None])
+
+
+class CopyMemory(_Stream):
+    """Say ten symbols again after a delay, in their order (Hochreiter & Schmidhuber 1997; Arjovsky et al. 2016).
+
+        read    3 1 4 1 5 2 6 5 3 5 - - … - > - - - - - - - - - -
+        say                                   3 1 4 1 5 2 6 5 3 5
+
+    The symbols are 0 to 7, so that 30 bits are to be held; "-" is a blank, ">" asks for them. From the last symbol to
+    the first answer there are `delay` ≥ 1 steps (else ValueError), the last of them ">"; steps in all: delay + 20. Each
+    step is one-hot, of ten. Departure from Arjovsky et al.: only the ten answers count, not the blanks before them.
+
+    Without a memory nothing is better than chance, an eighth of the symbols right, and a loss of log 8 nats.
+    """
+
+    symbols, kinds, input_dim, num_outputs, regression = 10, 8, 10, 8, False
+
+    def __init__(self, delay, seed=0, held_out=False):
+        if delay < 1:
+            raise ValueError(f"delay {delay}: the step that asks for the symbols takes 1")
+        super().__init__(seed, held_out)
+        self.delay, self.longest = delay, delay + 2 * self.symbols
+
+    def batch(self, batch_size, delay=None):
+        """x (B, T, 10), None, None, target (B, 10); `delay` ≥ 1 is another one than the task's, for a curriculum."""
+        B, delay = _checked(batch_size), delay or self.delay
+        target = self.rng.integers(self.kinds, size=(B, self.symbols))
+        read = np.full((B, delay + 2 * self.symbols), self.kinds)
+        read[:, : self.symbols] = target
+        read[:, self.symbols + delay - 1] = self.kinds + 1
+        return encode(torch.from_numpy(read), self.input_dim), None, None, torch.from_numpy(target)
 
 
 class FrequencyDiscrimination(_Stream):

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 
 from common.tables import collect_runs
 from part2 import benchmark, plot_training
-from part2.dataset import Palindromes
-from part2.experiments import learned_gate, recover_gate
+from part2.dataset import AddingProblem, CopyMemory, Palindromes
+from part2.experiments import learned_gate, recover_gate, tasks
 from part2.experiments.gradient_flow import CELLS, gradient_norms
 from part2.time_gate import AlwaysOpen, TimeGate
 from part2.time_gated_lstm import TimeGatedLSTM
@@ -120,6 +120,55 @@ def test_recovery_and_its_figure(tmp_path):
     assert is_png(tmp_path / "recovery.png")
 
 
+def test_the_answers_of_copying_are_those_of_the_last_ten_steps():
+    torch.manual_seed(0)
+    task, x = CopyMemory(3), torch.rand(4, 23, 10)
+    for build, _ in tasks.CELLS.values():
+        model = build(10, 128, 8)
+        outputs = tasks.answers(model, x, task)
+        for n in (1, 10):  # the logits after the first of them, and after the last
+            torch.testing.assert_close(outputs[:, n - 1], model(x[:, : 13 + n]))
+
+
+class Says(torch.nn.Module):
+    """Copies, but for the first symbol of every fourth sequence."""
+
+    W_ph, b_p = torch.eye(8), torch.zeros(8)
+
+    def forward(self, x, return_states):
+        h = torch.zeros(len(x), x.shape[1], 8)
+        h[:, -10:] = x[:, :10, :8]
+        h[::4, -10] = h[::4, -10].roll(1, 1)
+        return None, h
+
+
+def test_the_score_of_copying_is_of_symbols_and_of_whole_sequences():
+    _, right, whole = tasks.score(Says(), CopyMemory, 5, 0, 1_000)
+    assert (right, whole) == (pytest.approx(0.9748), pytest.approx(0.748))  # 63 of 250 are wrong
+
+
+def test_the_score_of_adding_is_the_mean_squared_error():
+    loss, *nothing = tasks.score(lambda x: torch.ones(len(x), 1), AddingProblem, 30, 0, 900)
+    assert loss == pytest.approx(1 / 6, abs=0.02) and nothing == [None, None]
+
+
+def test_every_run_reads_as_many_steps_and_a_curriculum_grows():
+    _, updates, _, bound = tasks.train("copying", "RNN", False, 0, 500)
+    assert (updates, bound) == (3, 200), "220 steps each"
+    for right, grown in ((9.0, True), (0.0, False)):
+        tasks.TASKS["tiny"] = (CopyMemory, (20,), 0, right)
+        assert (tasks.train("tiny", "RNN", True, 0, 300)[3] > 5) == grown
+    del tasks.TASKS["tiny"]
+
+
+def test_tasks_and_their_figure(tmp_path):
+    done("experiments/tasks.py", "--seeds", 1, "--steps", 20, "--sequences", 4, "--output_dir", tmp_path)
+    with open(tmp_path / "tasks.csv", newline="") as file:
+        assert len(list(csv.DictReader(file))) == len(tasks.WAYS) * (2 + 2)
+    assert done("experiments/plot_tasks.py", "--csv", tmp_path / "tasks.csv", "--output_dir", tmp_path) == ""
+    assert is_png(tmp_path / "tasks.png")
+
+
 def test_training_curves_and_the_learned_gate_of_runs_as_folders_and_as_tables(tmp_path):
     args = ("--input_length", 5, "--num_hidden", 4, "--train_steps", 4, "--eval_every", 2)
     folders, tables = tmp_path / "folders", tmp_path / "tables"
@@ -161,6 +210,7 @@ def test_changes_are_shares_of_the_first_period_and_a_ratio():
         ("experiments/learned_gate.py", "--runs_dir"),
         ("experiments/plot_gradient_flow.py", "--csv"),
         ("experiments/plot_recover_gate.py", "--csv"),
+        ("experiments/plot_tasks.py", "--csv"),
     ],
 )
 def test_a_plot_says_in_one_line_what_it_cannot_read(tmp_path, script, flag):

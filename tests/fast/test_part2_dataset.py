@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from part2.dataset import ADDING_BASELINE, AddingProblem, FrequencyDiscrimination, Palindromes
+from part2.dataset import ADDING_BASELINE, AddingProblem, CopyMemory, FrequencyDiscrimination, Palindromes
 from part2.time_gated_lstm import TimeGatedLSTM
 
 SAMPLING = ["standard", "high", "asynchronous"]
@@ -41,6 +41,34 @@ def test_all_tasks_have_the_one_interface_and_the_network_takes_a_batch_as_it_is
         assert 0 <= target.min() and target.max() < dataset.num_outputs
     outputs = TimeGatedLSTM(dataset.input_dim, 5, dataset.num_outputs)(x, t=t, lengths=lengths)
     assert outputs.shape == (B, dataset.num_outputs) and outputs.isfinite().all()
+
+
+# Copying
+
+
+@pytest.mark.parametrize("delay", [1, 2, 30])
+def test_the_symbols_are_read_first_asked_for_after_the_delay_and_said_in_their_order(delay):
+    for task, changes in ((CopyMemory(delay), {}), (CopyMemory(7), {"delay": delay})):  # of the task, or of the batch
+        x, t, lengths, target = task.batch(50, **changes)
+        assert x.shape == (50, delay + 20, 10) and t is lengths is None and target.shape == (50, 10)
+        assert torch.equal(x.sum(dim=2), torch.ones(50, delay + 20)), "one-hot"
+        read = x.argmax(dim=2)
+        assert torch.equal(read[:, :10], target) and set(target.unique().tolist()) == set(range(8))
+        blanks = torch.full((50, delay + 10), 8)
+        blanks[:, delay - 1] = 9  # asks; the first answer is due after the next step is read
+        assert torch.equal(read[:, 10:], blanks)
+
+
+def test_copying_has_two_streams_for_each_seed():
+    first, again, other, held_out = (CopyMemory(5, *args).batch(9)[3] for args in ((3,), (3,), (4,), (3, True)))
+    assert torch.equal(first, again) and not torch.equal(first, other) and not torch.equal(first, held_out)
+    with pytest.raises(ValueError, match="delay 0"):
+        CopyMemory(0)
+
+
+def test_adding_at_another_length_adds_the_marked_values():
+    x, _, _, target = AddingProblem(9).batch(40, T=4)
+    assert x.shape == (40, 4, 2) and torch.allclose((x[:, :, 0] * x[:, :, 1]).sum(dim=1), target[:, 0])
 
 
 # Streams
