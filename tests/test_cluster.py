@@ -143,7 +143,7 @@ def is_held(pid, without=0):
 
 
 @pytest.mark.parametrize(
-    "sampling, dtype", [("sentences", "float32"), long("streams", "float32"), ("streams", "float64")]
+    "sampling, dtype", [("sentences", "float32"), long("streams", "float32"), long("streams", "float64")]
 )
 def test_two_ranks_have_the_numbers_of_one_process(cluster, tmp_path, sampling, dtype):
     python, launcher, tolerance, jobs = {}, "torchrun", 1e-5, {}
@@ -177,7 +177,7 @@ def unbroken(tmp_path_factory):
     "command, number, steps_lost",
     [
         long("sbatch --partition=high --nodes=2 --ntasks-per-node=2 --output=/dev/null --wrap=true", signal.SIGUSR1, 0),
-        ("scancel --signal=TERM {job}", signal.SIGTERM, 0),  # preempted so: to the ranks, not to the job's shell
+        long("scancel --signal=TERM {job}", signal.SIGTERM, 0),  # preempted so: to the ranks, not to the job's shell
         ("scontrol update JobId={job} TimeLimit=2", signal.SIGUSR1, 0),  # minutes; SLURM looks every 30 s
         ("scontrol requeue {job}", None, CHECKPOINT_EVERY),
         long("scontrol update NodeName={node} State=DOWN Reason=test", None, CHECKPOINT_EVERY),
@@ -263,9 +263,9 @@ RAISE, KILL = "raise KeyError('the reason')", "os.kill(os.getpid(), signal.SIGKI
     [
         (["--txt_file", "no_such_book.txt"], "", [], 2, "No such file or directory: 'no_such_book.txt'"),
         long(["--batch_size", 7], "", ["--nodes=2"], 2, "--batch_size 7 cannot be divided among 2 ranks"),
-        (["--learning_rate", 9e29], "", ["--nodes=2"], 3, "diverged, the last good checkpoint"),
+        long(["--learning_rate", 9e29], "", ["--nodes=2"], 3, "diverged, the last good checkpoint"),
         long([], BREAK.format(rank=0, what=RAISE), [], 1, "KeyError: 'the reason'"),
-        ([], BREAK.format(rank=1, what=RAISE), ["--nodes=2"], 1, "KeyError: 'the reason'"),
+        long([], BREAK.format(rank=1, what=RAISE), ["--nodes=2"], 1, "KeyError: 'the reason'"),
         ([], BREAK.format(rank=0, what=KILL), ["--nodes=2"], None, ""),
         long([], BREAK.format(rank=1, what=KILL), ["--nodes=2"], None, ""),
     ],

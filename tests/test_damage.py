@@ -236,7 +236,7 @@ def crafted(state, draw):
     return state, f"{'.'.join(map(str, where))}: {how}"
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", ["part1", pytest.param("part2", marks=pytest.mark.long), "part3"])
 def test_a_crafted_checkpoint_is_one_line_or_resumes(run_of, part, capsys):
     folder, resume = run_of(part)
     whole = shutil.copytree(folder, folder.with_name("whole"))

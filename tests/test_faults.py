@@ -206,7 +206,7 @@ def test_a_folder_in_use_is_refused(tmp_path):
         process.communicate()
 
 
-@pytest.mark.parametrize("kind", ["RNN", long("gated"), "streams"])
+@pytest.mark.parametrize("kind", [long("RNN"), long("gated"), "streams"])
 def test_a_full_disk_is_one_line_and_the_old_checkpoint_is_resumed(tmp_path, kind):
     """The first checkpoint (no optimizer state yet) fits under the limit, the next does not."""
     flags = small(kind, 30)
@@ -227,7 +227,7 @@ def test_a_full_disk_is_one_line_and_the_old_checkpoint_is_resumed(tmp_path, kin
 @pytest.mark.parametrize(
     "flags",
     [
-        ["part1/train.py", "--model_type", "LSTM", "--input_length", 100, "--batch_size", 1_000_000],
+        long(["part1/train.py", "--model_type", "LSTM", "--input_length", 100, "--batch_size", 1_000_000]),
         [*TEXT[:3], "--batch_size", 1_000_000, "--seq_length", 1_000, "--lstm_num_hidden", 1_000],
     ],
     ids=lambda flags: flags[0],
@@ -325,7 +325,7 @@ def experiment(tmp_path_factory):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.mark.parametrize("number, status", [(signal.SIGKILL, -9), long(signal.SIGTERM, -15), (signal.SIGINT, 130)])
+@pytest.mark.parametrize("number, status", [(signal.SIGKILL, -9), long(signal.SIGTERM, -15), long(signal.SIGINT, 130)])
 def test_an_experiment_that_is_ended_goes_on_with_the_points_it_has(tmp_path, experiment, number, status):
     kept = tmp_path / "optimizers.unfinished.jsonl"
     process = start(*EXPERIMENT, "--output_dir", tmp_path)

@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from common.training import EXIT_STATUS
 from part1 import plot_accuracy, sweep
 from tests.scripts import call, run, start
 
+long = partial(pytest.param, marks=pytest.mark.long)
 SCRIPT = "part1/sweep.py"
 GRID = ["--model_type", "RNN", "LSTM", "--input_length", "3", "5", "--seed", "0", "1", "--workers", "1"]
 TINY = ["--num_hidden", "8", "--batch_size", "16", "--train_steps", "20", "--eval_every", "10"]
@@ -98,7 +100,7 @@ def test_other_settings_in_the_same_folder_are_refused(unbroken):
     assert status == 2 and "num_hidden 8, not 9" in err and err.count("\n") == 1
 
 
-@pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize("number, status", [long(signal.SIGINT, 130), (signal.SIGTERM, 143), long(signal.SIGKILL, -9)])
 def test_stopped_and_started_again_gives_the_same_table(unbroken, tmp_path, number, status):
     process = start(SCRIPT, *GRID[:-1], 2, *TINY, "--output_dir", tmp_path, start_new_session=True)
     end = time.monotonic() + 120
@@ -160,6 +162,7 @@ def test_rates_that_differ_in_the_ninth_digit_are_two_points():
     assert [sweep.name_of(vars(point)).split("_")[4] for point in points] == ["lr0.001", "lr0.00100000001", "lr1"]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(resource is None, reason="no limits of processes here")
 def test_a_full_disk_ends_the_sweep_in_a_line(tmp_path):
     """The second point, which would take minutes, is not trained first."""
@@ -235,6 +238,7 @@ def test_a_sweep_goes_on_when_the_process_of_a_point_is_killed(unbroken, tmp_pat
     assert list(points_in(tmp_path)) == ["RNN_length3_dim1_default_lr0.001_seed0"]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(resource is None, reason="no limits of processes here")
 def test_a_sweep_goes_on_when_a_point_lacks_memory(tmp_path):
     def limit():
@@ -288,14 +292,12 @@ MOMENTS = {  # of a sweep: what has happened
     "forking": lambda pid, folder: len(children(pid)) == 1,
     "working": lambda pid, folder: len(list(folder.glob("*_seed*.json"))) > 1,
 }
-CASES = [("importing", "SIGINT"), ("beginning", "SIGTERM"), ("forking", "SIGINT"), ("working", "SIGUSR1")]
+CASES = [("importing", "SIGINT"), ("working", "SIGUSR1")]
 MORE = [(moment, f"SIG{name}") for moment in MOMENTS for name in ("INT", "TERM", "USR1", "HUP")]
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="watches the processes through /proc")
-@pytest.mark.parametrize(
-    "moment, name", [*CASES, *(pytest.param(*case, marks=pytest.mark.long) for case in MORE if case not in CASES)]
-)
+@pytest.mark.parametrize("moment, name", [*CASES, *(long(*case) for case in MORE if case not in CASES)])
 def test_a_sweep_whose_whole_group_is_signalled_ends_in_a_line_and_leaves_nobody(tmp_path, moment, name):
     number = getattr(signal, name)
     folder, few = tmp_path / "sweep", [*TINY[:-4], "--patience", 1, "--eval_every", 10]

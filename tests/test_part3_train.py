@@ -74,9 +74,10 @@ def test_samples_are_greedy_and_five_end_in_the_table(finished):
     assert status == 0 and len(out) == 8 + 60 + 1 and out.startswith("the cat sat on the "), err
 
 
-LATIN_1 = pytest.param({**os.environ, "PYTHONIOENCODING": "latin-1"}, marks=pytest.mark.long)
+LATIN_1 = {**os.environ, "PYTHONIOENCODING": "latin-1"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("locale", [ASCII_LOCALE, LATIN_1])
 def test_a_run_with_names_that_the_locale_cannot_read_ends_well_and_its_last_line_can_be_pasted(tmp_path, locale):
     (tmp_path / "книга.txt").write_text("Märchen → Bär, " * 30, encoding="utf-8")

@@ -67,6 +67,7 @@ def test_what_nobody_reads_is_dropped(command):
     assert (process.stderr.read(), process.wait(timeout=60)) == ("", 0)
 
 
+@pytest.mark.long
 def test_a_training_goes_on_when_nobody_reads_its_progress(tmp_path, monkeypatch):
     """Its lines on standard error too, as with `2>&1 | head -1`."""
     read, write = os.pipe()

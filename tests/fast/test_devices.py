@@ -118,7 +118,13 @@ def run(monkeypatch, tmp_path, capsys):
     return run
 
 
-@pytest.mark.parametrize("part, settings", TRAININGS.values(), ids=TRAININGS)
+WAVES = ("time gate in ms", "time as an input")  # a hundred time steps, each slow here
+
+
+@pytest.mark.parametrize(
+    "part, settings",
+    [pytest.param(*TRAININGS[name], id=name, marks=[pytest.mark.long] * (name in WAVES)) for name in TRAININGS],
+)
 def test_no_training_or_evaluation_makes_a_float64_tensor_on_the_device(run, tmp_path, capsys, part, settings):
     with Imitation():
         status, err, computed_on = run(part, **settings)
