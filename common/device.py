@@ -24,10 +24,7 @@ from common.printing import Progress
 TOLERANCE = 0.01
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name)]
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # glibc's malloc.h
-STATES = {
-    "": False,
-    ".kept": True,
-}  # what follows a key of a benchmark: whether freed memory was kept for the next step
+STATES = {"": False, ".kept": True}  # after a benchmark's key: whether freed memory was kept for the next step
 
 
 def choose_device(name):
