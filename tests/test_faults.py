@@ -28,8 +28,8 @@ import part3.train
 from common.arguments import with_flags
 from common.checkpoint import load_checkpoint
 from common.tables import read_records
-from tests.fast.test_checkpoint import payloads
 from tests.scripts import ROOT, call, new_terminal, run, start
+from tests.test_checkpoint import payloads
 
 OFTEN = ["--patience", 0, "--eval_every", 10]
 PALINDROMES = ["part1/train.py", "--input_length", 6, "--num_hidden", 16, "--batch_size", 32, *OFTEN]

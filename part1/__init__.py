@@ -1,1 +1,0 @@
-"""Part 1: palindromes, remembered by a vanilla RNN and an LSTM written by hand."""

@@ -1,1 +1,0 @@
-"""Every figure and table again, and the report: `python reproduce`."""
