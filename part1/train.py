@@ -129,8 +129,7 @@ def small_step(config, device):
     """A cell of the settings' kind, of 16 units, on a device, and its loss on a batch: as `working_device` wants it."""
     torch.manual_seed(0)
     model = MODELS[config.model_type](config.input_dim, 16, config.num_classes).to(device)
-    digits, target = PalindromeDataset(6).batch(8)
-    return model, F.cross_entropy(model(encode(digits.to(device), config.input_dim)), target.to(device))
+    return model, loss_of(model, *PalindromeDataset(6).batch(8), config.input_dim)
 
 
 @torch.no_grad()
@@ -170,6 +169,13 @@ def held_out_score(model, dataset, count, input_dim, stop=False):
         dataset.load_state_dict(before)
         raise
     return {"accuracy": accuracy, "loss": loss, "palindromes": len(target), "held_out": not dataset.nothing_held_out}
+
+
+def loss_of(model, digits, target, input_dim):
+    """Mean cross-entropy in nats, a scalar tensor, of digits (B, T - 1) and their targets (B,): equations 3 and 11."""
+    device = next(model.parameters()).device
+    logits = model(encode(digits.to(device), input_dim))  # (B, K)
+    return F.cross_entropy(logits, target.to(device))  # (3) and (11), softmax and all
 
 
 def update(model, optimizer, loss, max_norm):
@@ -228,10 +234,8 @@ def train(config, model, training_set, run=None, stop=False, show=True, device=N
             if stop:
                 break
 
-            losses = []
-            for digits, target in training_set.batches(config.batch_size):  # one; a curriculum has two of a half
-                logits = model(encode(digits.to(device), config.input_dim))  # (B, K)
-                losses.append(F.cross_entropy(logits, target.to(device)))  # equations (3) and (11), softmax and all
+            batches = training_set.batches(config.batch_size)  # one; a curriculum has two of a half
+            losses = [loss_of(model, digits, target, config.input_dim) for digits, target in batches]
             loss = sum(losses) / len(losses)
             grad_norm = update(model, optimizer, loss, config.max_norm)
             step, last = step + 1, [loss.item(), grad_norm.item()]

@@ -15,13 +15,12 @@ if not __package__:  # run as `python part1/experiments/curriculum_rules.py`: im
     import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
 import torch
-import torch.nn.functional as F
 
 from common.figures import table_script
 from part1.curriculum import RIGHT, Curriculum
 from part1.dataset import PalindromeDataset, encode
 from part1.experiments.length_tested import score
-from part1.train import OPTIMIZERS, build_model, settings, update
+from part1.train import OPTIMIZERS, build_model, loss_of, settings, update
 
 # (whether half of every batch stays short, the loss in nats below which the bound grows)
 RULES = {
@@ -48,7 +47,7 @@ def train_by_rule(rule, goal, seed, most_updates):
     updates = at_goal = 0
     while updates < most_updates and at_goal < AFTER:
         batches = draw_batches(curriculum, config.batch_size, short_half)
-        losses = [F.cross_entropy(model(encode(digits, 10)), target) for digits, target in batches]
+        losses = [loss_of(model, digits, target, 10) for digits, target in batches]
         update(model, optimizer, sum(losses) / len(losses), config.max_norm)
         updates += 1
         curriculum.grow(losses[-1].item(), right)
