@@ -40,6 +40,7 @@ TEXTS = {  # templates, and what they become
     "reproduce/results.md": "docs/results.md",
     "reproduce/part1.md": "results/part1/README.md",
     "README.md": "README.md",
+    "docs/teaching.md": "docs/teaching.md",
 }
 
 
