@@ -1,0 +1,39 @@
+"""The pages that people read: sentences of at most 35 words, pages of results of at most 1,800."""
+
+import re
+
+import pytest
+
+from tests.scripts import ROOT
+
+SENTENCE, PAGE = 35, 1_800  # words at most
+WRITTEN = ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
+RESULTS = ["docs/results.md", "results/part3/README.md"]
+
+
+def sentences(page):
+    """The sentences of a Markdown page, outside front matter, code, tables, pictures and the marks of numbers."""
+    page = re.sub(r"\A---\n.*?\n---\n", "", page, flags=re.DOTALL)
+    page = re.sub(r"```.*?```|<!--.*?-->|<img[^>]*>", "", page, flags=re.DOTALL)
+    page = re.sub(r"^\|.*$|^#+ .*$|^\s*$", "\n\n", page, flags=re.MULTILINE)
+    page = re.sub(r"^\s*(?:[-*]|\d+\.) ", "\n\n", page, flags=re.MULTILINE)  # an item is a paragraph of its own
+    page = re.sub(r"`[^`]*`", "CODE", page)
+    page = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", page)
+    for paragraph in re.split(r"\n\s*\n", page):
+        yield from re.split(r"(?<=[.!?])[*\")]*\s+(?=[\"(*\[]*[A-Z])", " ".join(paragraph.split()))
+
+
+def words(sentence):
+    return [word for word in sentence.split() if re.search(r"\w", word)]
+
+
+@pytest.mark.parametrize("page", WRITTEN)
+def test_no_sentence_is_longer_than_35_words(page):
+    found = list(sentences((ROOT / page).read_text(encoding="utf-8")))
+    long = [f"{len(words(sentence))}: {sentence}" for sentence in found if len(words(sentence)) > SENTENCE]
+    assert len(found) > 3 and not long, "\n".join(long)
+
+
+@pytest.mark.parametrize("page", RESULTS)
+def test_no_page_of_results_is_longer_than_1_800_words(page):
+    assert len((ROOT / page).read_text(encoding="utf-8").split()) <= PAGE
