@@ -70,8 +70,8 @@ def make_zip(root, paths, top):
 
 
 def main(argv=None):
-    parser = Parser(__doc__.split("\n")[0])
-    parser.add_argument("--lastname", type=last_name, required=True, help="of who hands it in")
+    parser = Parser(__doc__)
+    parser.add_argument("--lastname", type=last_name, required=True, help="last name of who hands it in")
     config = parser.parse_args(argv)
     top = f"{config.lastname}_assignment2"
     with parser.printing():

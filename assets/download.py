@@ -116,10 +116,12 @@ def reason(error, timeout):
 
 
 def main(argv=None):
-    parser, seconds = Parser(__doc__.split("\n")[0]), number_between(0, 3600, include_high=True)
+    parser, seconds = Parser(__doc__), number_between(0, 3600, include_high=True)
     parser.add_argument("name", nargs="?", metavar="NAME", help=f"{NAMES}; or the number of any book of Gutenberg's")
-    parser.add_argument("--output", metavar="FILE", help="where to; none: assets/NAME.txt")
-    parser.add_argument("--mirror", default="https://www.gutenberg.org", metavar="URL", help="of Project Gutenberg")
+    parser.add_argument("--output", metavar="FILE", help="file to write; none: assets/NAME.txt")
+    parser.add_argument(
+        "--mirror", default="https://www.gutenberg.org", metavar="URL", help="address of Project Gutenberg"
+    )
     parser.add_argument("--timeout", type=seconds, default=30.0, help="seconds of silence, then it fails")
     total = f"seconds in all, then it fails; so it does at {LARGEST:,} bytes"
     parser.add_argument("--total_timeout", type=seconds, default=600.0, help=total)

@@ -10,24 +10,38 @@ from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
 
-from common import printing
+from common import ROOT, printing
 from common.files import WriteError, try_output
+
+
+class Help(argparse.RawDescriptionHelpFormatter):
+    """Show defaults as they are typed: lists without brackets, paths of the checkout from there, none for no value."""
+
+    def _get_help_string(self, action):
+        values = action.default if isinstance(action.default, list) else [action.default]
+        if not action.help or not values or values[0] in ("", None, argparse.SUPPRESS) or isinstance(values[0], bool):
+            return action.help
+        shown = " ".join(str(value).removeprefix(f"{ROOT}{os.sep}") for value in values)
+        return f"{action.help} (default: {shown.replace('%', '%%')})"
 
 
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser that shows defaults and fails in one line.
 
     Its exit status is then 2, but 1 for a WriteError: a full disk, or a folder that is gone, is not bad input.
-    It takes no abbreviations, no flag twice and no empty value. Once it has parsed, the script prints safely. `script`
-    is the path of what `command` starts.
+    It takes no abbreviations, no flag twice and no empty value. Once it has parsed, the script prints safely. `doc` is
+    the script's docstring: its first paragraph and its lines of commands are the help. `script` is the path of what
+    `command` starts.
     """
 
-    def __init__(self, description, script=None):
+    def __init__(self, doc, script=None):
         self.script = script or sys.argv[0]
+        examples = "".join(f"  {line}\n" for line in doc.splitlines() if line.startswith("python "))
         super().__init__(
             prog=os.path.basename(self.script),
-            description=description,
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            description=doc.split("\n\n")[0],
+            epilog=examples and f"examples, from the checkout:\n{examples}",
+            formatter_class=Help,
             allow_abbrev=False,
         )
         self._negative_number_matcher = re.compile(r"-\.?\d")  # -1e-5 is a value too

@@ -193,7 +193,7 @@ def _work(function, args):
 # ---- how long something takes: ways timed in turn, in fresh processes, as a user gets them
 
 
-def benchmark_flags(parser, argv, rounds, devices="cpu, cuda, cuda:1, mps, or auto"):
+def benchmark_flags(parser, argv, rounds, devices="device: cpu, cuda, cuda:1, mps, or auto"):
     """Add the flags of every benchmark, parse, and choose: returns the settings, a Namespace, and the torch.device.
 
     `rounds` is the default number of rounds, `devices` says in words which there are.

@@ -61,7 +61,7 @@ def plot_script(doc, draw, part, argv=None, **inputs):
 
     Bad input is one line, before anything is written.
     """
-    parser = Parser(doc.split("\n")[0])
+    parser = Parser(doc)
     for flag, (default, words) in inputs.items():
         several = isinstance(default, list)
         default = [str(RESULTS / path) for path in default] if several else str(RESULTS / default)
@@ -95,7 +95,7 @@ def table_script(doc, measure, part, check=lambda config: None, **flags):
 
     Bad input is one line, before anything is written.
     """
-    parser = Parser(doc.split("\n")[0])
+    parser = Parser(doc)
     for flag, (low, high, default, words) in flags.items():
         several = "+" if isinstance(default, list) else None
         parser.add_argument(f"--{flag}", type=whole_number(low, high), nargs=several, default=default, help=words)

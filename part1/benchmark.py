@@ -141,11 +141,12 @@ def measure(T, config):
 
 
 def main(argv=None):
-    parser = Parser(__doc__.split("\n")[0])
-    parser.add_argument("--input_length", nargs="+", type=whole_number(2, 100_000), default=[5, 10, 50, 100])
+    parser = Parser(__doc__)
+    lengths = {"type": whole_number(2, 100_000), "default": [5, 10, 50, 100]}
+    parser.add_argument("--input_length", nargs="+", **lengths, help="digits to read, several lengths")
     parser.add_argument("--input_dim", type=int, choices=(1, 10), default=1, help="1: a raw digit, 10: one-hot")
-    parser.add_argument("--num_hidden", type=whole_number(1, 10_000), default=128, help="units")
-    parser.add_argument("--batch_size", type=whole_number(1, 1_000_000), default=128, help="palindromes a step")
+    parser.add_argument("--num_hidden", type=whole_number(1, 10_000), default=128, help="hidden units")
+    parser.add_argument("--batch_size", type=whole_number(1, 1_000_000), default=128, help="palindromes per update")
     config, device = benchmark_flags(parser, argv, rounds=100)
     with parser.printing():
         measured = in_both_states([(measure, T, config) for T in config.input_length])

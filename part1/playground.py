@@ -92,7 +92,7 @@ def memory_page(runs):
 
 
 def main(argv=None):
-    parser = Parser(__doc__.split("\n")[0])
+    parser = Parser(__doc__)
     words = "checkpoints of part1/train.py, or folders of its runs; none: the committed networks"
     parser.add_argument("runs", nargs="*", metavar="RUN", help=words)
     parser.add_argument("--output", type=new_file, required=True, metavar="FILE", help="the page")

@@ -1,9 +1,9 @@
 """Accuracy against length: train every point of a grid of settings, and collect the results in one table.
+Any other flag of part1/train.py holds for every point.
 
 python part1/sweep.py --model_type RNN LSTM --input_length 4 7 10 --seed 0 1 2
 
-The flags below take several values; any other flag of part1/train.py is taken too and holds for every point. While it
-runs, each finished point is a small file in the output folder; when it ends they become rows of the folder's
+While it runs, each finished point is a small file in the output folder; when it ends they become rows of the folder's
 points.csv. Points that are finished are skipped, so the same command started again completes what is missing.
 """
 
@@ -48,17 +48,17 @@ def shard(text):
 
 
 def build_parser():
-    parser = Parser(__doc__.split("\n")[0] + " Any other flag of part1/train.py holds for every point.")
+    parser = Parser(__doc__)
     grid = parser.add_argument_group("grid, several values each")
-    grid.add_argument("--model_type", nargs="+", default=["RNN", "LSTM"], help="cells")
+    grid.add_argument("--model_type", nargs="+", default=["RNN", "LSTM"], help="which cells")
     grid.add_argument("--input_length", nargs="+", default=["10"], help="digits read, T - 1")
     grid.add_argument("--input_dim", nargs="+", default=["1"], help="1: raw digits, 10: one-hot")
     grid.add_argument("--init", nargs="+", default=["default"], help="first weights")
     grid.add_argument("--learning_rate", nargs="+", default=["0.001"], help="step sizes")
-    grid.add_argument("--seed", nargs="+", default=["0"], help="seeds")
+    grid.add_argument("--seed", nargs="+", default=["0"], help="seeds of weights and palindromes")
     times = "also test each trained model, without further training, at so many times the length"
     parser.add_argument("--times", nargs="+", type=whole_number(2, 1_000), default=[], help=times)
-    parser.add_argument("--shard", type=shard, default=(0, 1), metavar="I/N", help="do part I (from 0) of N only")
+    parser.add_argument("--shard", type=shard, default="0/1", metavar="I/N", help="do part I (from 0) of N only")
     parser.add_argument("--workers", type=whole_number(1, 4096), default=cores(), help="processes, one thread each")
     parser.add_argument("--dry_run", action="store_true", help="list the points, train nothing")
     parser.add_argument("--output_dir", default=str(ROOT / "results/part1/sweep"), help="folder of the points' files")

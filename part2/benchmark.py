@@ -86,10 +86,11 @@ def measure(T, config):
 
 
 def main(argv=None):
-    parser = Parser(__doc__.split("\n")[0])
-    parser.add_argument("--input_length", nargs="+", type=whole_number(2, 100_000), default=[100, 200, 400, 800])
-    parser.add_argument("--num_hidden", type=whole_number(1, 10_000), default=128, help="units")
-    parser.add_argument("--batch_size", type=whole_number(1, 1_000_000), default=128, help="palindromes a step")
+    parser = Parser(__doc__)
+    lengths = {"type": whole_number(2, 100_000), "default": [100, 200, 400, 800]}
+    parser.add_argument("--input_length", nargs="+", **lengths, help="time steps, several lengths")
+    parser.add_argument("--num_hidden", type=whole_number(1, 10_000), default=128, help="hidden units")
+    parser.add_argument("--batch_size", type=whole_number(1, 1_000_000), default=128, help="palindromes per update")
     config, device = benchmark_flags(parser, argv, rounds=20)
     with parser.printing():
         measured = in_both_states([(measure, T, config) for T in config.input_length])

@@ -27,7 +27,7 @@ def gate_page():
 
 
 def main(argv=None):
-    parser = Parser(__doc__.split("\n")[0])
+    parser = Parser(__doc__)
     parser.add_argument("--output", type=new_file, required=True, metavar="FILE", help="the page")
     config = parser.parse_args(argv)
     with parser.printing():

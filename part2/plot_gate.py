@@ -124,7 +124,7 @@ def figure(tau, s, r_on):
 
 
 def main(argv=None):
-    parser = Parser(__doc__.split("\n")[0])
+    parser = Parser(__doc__)
     parser.add_argument("--tau", type=positive_number, default=10.0, help="period, in the unit of time")
     parser.add_argument("--s", type=number_between(-1e9, 1e9), default=4.0, help="shift, in the unit of time")
     parser.add_argument("--r_on", type=number_between(*R_ON_LIMITS, True, True), default=0.3, help="share that is open")

@@ -42,22 +42,41 @@ EVALUATION, FINAL_EVALUATION, AT_ONCE = 1_000, 10_000, 250  # held-out sequences
 
 
 def build_parser():
-    parser = Parser(__doc__.split("\n")[0], __file__)
+    parser = Parser(__doc__, __file__)
     task = parser.add_argument_group("task")
     task.add_argument("--task", choices=TASKS, default="palindromes", help="what is learned")
-    task.add_argument("--input_length", type=whole_number(2, 100_000), default=50, help="steps; not for frequency")
+    task.add_argument(
+        "--input_length",
+        type=whole_number(2, 100_000),
+        default=50,
+        help="time steps of a sequence; frequency has its own",
+    )
     task.add_argument("--sampling", choices=RESOLUTION, default="standard", help="how waves are sampled (frequency)")
     model = parser.add_argument_group("model")
-    model.add_argument("--model_type", choices=("gated", "lstm"), default="gated", help="with the time gate, or plain")
-    model.add_argument("--num_hidden", type=whole_number(1, 10_000), default=128, help="units")
+    model.add_argument(
+        "--model_type", choices=("gated", "lstm"), default="gated", help="the LSTM with the time gate, or the plain one"
+    )
+    model.add_argument("--num_hidden", type=whole_number(1, 10_000), default=128, help="hidden units")
     model.add_argument("--init", choices=init.INITS["LSTM"], default="default", help="first weights, as in part 1")
-    model.add_argument("--equation_15", choices=EQUATION_15, default=EQUATION_15[0], help="tanh of the gated c or of c̃")
+    model.add_argument(
+        "--equation_15", choices=EQUATION_15, default=EQUATION_15[0], help="tanh of the gated c, or of c̃"
+    )
     gate = parser.add_argument_group("time gate; times in steps, for frequency in ms")
     log_tau = {"nargs": 2, "type": number_between(-20, 20), "default": [0.0, 3.0], "metavar": ("LOW", "HIGH")}
     gate.add_argument("--log_tau", **log_tau, help="first periods τ: their logarithm is uniform from LOW to HIGH")
-    gate.add_argument("--r_on", type=number_between(0, 1), default=0.05, help="first open share of a period")
-    gate.add_argument("--leak", type=number_between(0, 1, True, True), default=0.001, help="slope α, while training")
-    gate.add_argument("--learn", nargs="*", choices=PARAMETERS, default=list(PARAMETERS), help="parameters learned")
+    gate.add_argument(
+        "--r_on", type=number_between(0, 1), default=0.05, help="share of a period in which the gate is open at first"
+    )
+    gate.add_argument(
+        "--leak", type=number_between(0, 1, True, True), default=0.001, help="slope α of the closed phase"
+    )
+    gate.add_argument(
+        "--learn",
+        nargs="*",
+        choices=PARAMETERS,
+        default=list(PARAMETERS),
+        help="parameters of the gate that are learned",
+    )
     training = parser.add_argument_group("training")
     add_training_flags(training, "sequences", "adam")
     longer = "also test the trained model, without further training, at so many times --input_length"

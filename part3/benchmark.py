@@ -157,10 +157,10 @@ def measure_drawing(config, vocab_size, H):
 
 
 def main(argv=None):
-    parser = Parser(__doc__.split("\n")[0])
+    parser = Parser(__doc__)
     parser.add_argument("--txt_file", default=ROOT / "assets/book.txt", help="text whose windows are drawn")
     parser.add_argument("--length", type=whole_number(1, 10**6), default=100, help="characters drawn a round and text")
-    config, device = benchmark_flags(parser, argv, 50, "of the training step: cpu, cuda, cuda:1, mps, or auto")
+    config, device = benchmark_flags(parser, argv, 50, "device of the training step: cpu, cuda, cuda:1, mps, or auto")
     with parser.printing():
         vocab_size = TextDataset(config.txt_file, SEQ_LENGTH).vocab_size
         drawing = [(measure_drawing, config, vocab_size, H) for H in DRAWN_HIDDEN]

@@ -100,7 +100,7 @@ def processes(config, size):
 
 
 def main(argv=None):
-    parser = Parser(__doc__.split("\n")[0])
+    parser = Parser(__doc__)
     parser.add_argument("--txt_file", default=ROOT / "assets/book.txt", help="text whose windows are drawn")
     parser.add_argument("--ranks", type=whole_number(2, 1024), default=2, help="processes that are compared with one")
     parser.add_argument("--lstm_num_hidden", type=whole_number(1, 10_000), default=128, help="units of a layer")

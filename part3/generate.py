@@ -46,7 +46,7 @@ def write_texts(config, trained, prompt, temperature, rng):
 
 
 def main(argv=None):
-    parser = Parser(__doc__.split("\n")[0])
+    parser = Parser(__doc__)
     parser.add_argument("--checkpoint", default=BOOK, help="best.pt or checkpoint.pt of a run, or the run's folder")
     prompt = parser.add_mutually_exclusive_group()
     begin = "how texts begin, one or more, one with - at its front as --prompt=-x; None: a random character"

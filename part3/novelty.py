@@ -42,7 +42,7 @@ def ngrams(text, n=NGRAM):
 
 
 def main(argv=None):
-    parser = Parser(__doc__.split("\n")[0])
+    parser = Parser(__doc__)
     parser.add_argument("sample", help="the text that may be copied, - for standard input")
     parser.add_argument("--txt_file", required=True, help="the book")
     parser.add_argument("--encoding", default="utf-8", help="encoding of both")

@@ -65,7 +65,7 @@ def writer_page(trained, text):
 
 
 def main(argv=None):
-    parser = Parser(__doc__.split("\n")[0])
+    parser = Parser(__doc__)
     parser.add_argument("--checkpoint", default=BOOK, help="best.pt or checkpoint.pt of a run, or the run's folder")
     words = "the text of the training, whose held-out end finds the units; None: where the run found it, if it is there"
     parser.add_argument("--txt_file", help=words)

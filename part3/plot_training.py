@@ -136,7 +136,7 @@ def reference(text):
 
 
 def main(argv=None):
-    parser = Parser(__doc__.split("\n")[0])
+    parser = Parser(__doc__)
     folders = "run folders, or folders of runs or tables; names that differ in _seedN alone are one curve"
     parser.add_argument("runs", nargs="+", help=folders)
     parser.add_argument("--name", nargs="+", default=[""], help="only runs whose names begin with one of these")

@@ -97,7 +97,7 @@ def print_score(config):
 
 
 def main(argv=None):
-    parser = Parser(__doc__.split("\n")[0])
+    parser = Parser(__doc__)
     parser.add_argument("--txt_file", required=True, help="the text, - for standard input")
     parser.add_argument("--encoding", default="utf-8", help="encoding of the text")
     parser.add_argument("--checkpoint", default=BOOK, help="best.pt or checkpoint.pt of a run, or the run's folder")

@@ -57,7 +57,7 @@ def written(trained, temperature, length, seed):
 
 
 def main(argv=None):
-    parser = Parser(__doc__.split("\n")[0])
+    parser = Parser(__doc__)
     parser.add_argument("--checkpoint", default=BOOK, help="best.pt or checkpoint.pt of a run, or the run's folder")
     parser.add_argument("--txt_file", default=str(ROOT / "assets/book.txt"), help="the book that it was trained on")
     temperature, many = number_between(0, 1e9, include_low=True), [0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 3]

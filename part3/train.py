@@ -57,7 +57,7 @@ MAY_CHANGE = {"step": (*RESUMED, "train_steps"), "cosine": RESUMED}  # a cosine 
 
 
 def build_parser():
-    parser = Parser(__doc__.split("\n")[0], __file__)
+    parser = Parser(__doc__, __file__)
     updates, share = whole_number(1, 10**9), number_between(0, 1, include_high=True)
     text = parser.add_argument_group("text")
     text.add_argument("--txt_file", required=True, help="the book, a text file")
@@ -87,7 +87,7 @@ def build_parser():
     seed = whole_number(0, 2**63 - 1)
     training.add_argument("--seed", type=seed, default=0, help="seed of weights, windows and samples")
     training.add_argument("--device", default="auto", help="auto (cuda, then mps, then cpu), cpu, cuda, cuda:1, mps")
-    precision = "of products in training; bfloat16: faster where the device has it, rounded to 3 digits"
+    precision = "precision of products in training; bfloat16: faster where the device has it, rounded to 3 digits"
     training.add_argument("--precision", choices=PRECISIONS, default="float32", help=precision)
     output = parser.add_argument_group("output")
     output.add_argument("--print_every", type=updates, default=5, help="updates per line of progress")

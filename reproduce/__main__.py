@@ -45,7 +45,7 @@ TEXTS = {  # templates, and what they become
 
 
 def build_parser():
-    parser = Parser(__doc__.split("\n")[0])
+    parser = Parser(__doc__)
     scale = parser.add_mutually_exclusive_group()
     scale.add_argument("--quick", action="store_true", help="few seeds, short lengths, few updates")
     scale.add_argument("--full", action="store_true", help="the settings of the committed results")

@@ -1,7 +1,7 @@
 """The tables of a results folder as pandas rows, picked as the texts and the comparison ask for them."""
 
 import json
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import pandas
@@ -78,6 +78,20 @@ class Results:
 
     def samples(self, run):
         """Five records, evenly spaced, of what a run of part 3 wrote greedily while it learned."""
-        lines = (self.folder / "part3/runs/samples.jsonl").read_text(encoding="utf-8").split("\n")
-        found = [record for record in map(json.loads, filter(None, lines)) if record["run"] == run]
+        found = self._samples[self._samples.run == run].to_dict("records")
         return [found[round(n * (len(found) - 1) / 4)] for n in range(5)]
+
+    def loops(self, name):
+        """Share of samples that end in a loop, in each quarter of part 3's runs `name`, the mean of the seeds.
+
+        A sample does whose last six characters occurred earlier in it.
+        """
+        rows = self._samples[self._samples.run.str.replace(r"_seed\d+$", "", regex=True) == name]
+        loop = rows.text.map(lambda text: text[-6:] in text[:-1])
+        quarter = rows.groupby("run").cumcount() * 4 // rows.groupby("run").text.transform("size")
+        return loop.groupby([rows.run, quarter]).mean().groupby(level=1).mean()
+
+    @cached_property
+    def _samples(self):
+        """What part 3's runs wrote greedily while they learned."""
+        return pandas.read_json(self.folder / "part3/runs/samples.jsonl", lines=True, dtype=False, convert_dates=False)

@@ -130,6 +130,18 @@ def test_every_figure_has_a_number_a_caption_and_its_command():
         )
 
 
+def test_every_work_that_is_cited_is_listed_and_every_one_listed_is_cited():
+    text, listed = MADE.split("## References")
+    works = re.findall(r"^(\w+).*? \((\d{4})\)\. ", listed, flags=re.MULTILINE)
+    cited = re.findall(r"(?<!& )\b([A-Z]\w+)(?: & \w+| et al\.)? \(?(\d{4})\b", text)
+    cited += re.findall(r"\b([A-Z]\w+), [A-Z]\w+ & \w+ \(?(\d{4})\b", text)
+    assert {*works} == {*cited} - {("University", "2018")} and len(works) == len({*works}) > 10
+
+
+def test_the_report_has_at_most_12_pages():
+    assert (ROOT / "results/report.pdf").read_bytes().count(b"/Type /Page\n") <= 12
+
+
 PAGES = ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
 PAGES += ["results/report.md", *(f"results/part{part}/README.md" for part in (1, 2, 3)), "assets/README.md"]
 
@@ -276,6 +288,20 @@ def test_question_1_4_rmsprop():
     assert large == pytest.approx(found, rel=1e-4), "steps do not depend on the gradient's scale"
 
 
+def test_question_1_4_adam():
+    (b1, b2), rate, eps, m, s, w, path = (0.9, 0.999), 0.1, 1e-8, 0.0, 0.0, 0.0, []
+    for n, g in enumerate(GRADIENTS, start=1):
+        m, s = b1 * m + (1 - b1) * g, b2 * s + (1 - b2) * g * g
+        w -= rate * m / (1 - b1**n) / (math.sqrt(s / (1 - b2**n)) + eps)
+        path.append(w)
+    assert steps_of(lambda p: torch.optim.Adam(p, lr=rate, betas=(b1, b2), eps=eps), GRADIENTS) == pytest.approx(path)
+    assert path[0] == pytest.approx(-rate), "the first step is as long as the rate"
+    same, alternating = (
+        steps_of(lambda p: torch.optim.Adam(p, lr=rate), [sign**n for n in range(400)]) for sign in (1.0, -1.0)
+    )
+    assert same[-2] - same[-1] == pytest.approx(rate) and abs(alternating[-2] - alternating[-1]) < 0.1 * rate
+
+
 # ---- 1.5 and 1.6
 
 
@@ -319,6 +345,22 @@ def test_the_rules_of_the_curriculum_are_those_that_the_report_tells():
 
 
 # ---- part 2
+
+
+def test_question_2_2_the_derivative_along_the_cell_is_one_where_the_gate_is_closed():
+    torch.manual_seed(0)
+    model = TimeGatedLSTM(D, H, K).double()
+    x_t, h, c, k_t = (
+        torch.randn(D, 1),
+        torch.randn(H, 1),
+        torch.randn(H, 1),
+        torch.tensor([[0.0, 1.0, 0.3, 0.5, 0.9]]).T,
+    )
+    x_t, h, c, k_t = (tensor.double() for tensor in (x_t, h, c, k_t))
+    _, _, f, _ = model.gates(*model.sums(x_t, h, model.joined()))
+    derivative = torch.autograd.functional.jacobian(lambda c: model.step(x_t, h, c, model.joined(), k_t)[1][:, 0], c)
+    torch.testing.assert_close(derivative[:, :, 0], torch.diag((1 - k_t * (1 - f))[:, 0]))
+    assert derivative[0, 0, 0] == 1
 
 
 @settings(max_examples=50, deadline=None)

@@ -69,7 +69,7 @@ if __name__ == "__main__":
         __doc__,
         measure,
         "part2",
-        input_length=(3, 100_000, 200, "steps"),
+        input_length=(3, 100_000, 200, "time steps"),
         seeds=(1, 1_000, 5, "seeds 0, 1, … of every cell"),
-        batch_size=(1, 100_000, 64, "palindromes"),
+        batch_size=(1, 100_000, 64, "palindromes in the batch"),
     )

@@ -101,7 +101,7 @@ def dead_units(units):
 
 
 def main(argv=None):
-    parser = Parser(__doc__.split("\n")[0])
+    parser = Parser(__doc__)
     parser.add_argument("--runs_dir", default=ROOT / "results/part2/runs", help="folder of the runs or tables")
     parser.add_argument("--run", nargs="+", default=DEFAULT_RUNS, help=f"names of the runs, at most {len(MARKS)}")
     parser.add_argument(

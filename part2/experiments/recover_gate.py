@@ -89,7 +89,7 @@ if __name__ == "__main__":
         __doc__,
         measure,
         "part2",
-        teachers=(1, 10_000, 32, "each tried from every start"),
-        updates=(1, 10**6, 3_000, "for each student"),
-        seed=(0, 2**63 - 1, 0, "of teachers and time stamps"),
+        teachers=(1, 10_000, 32, "gates to be found, each from every start"),
+        updates=(1, 10**6, 3_000, "updates for each start"),
+        seed=(0, 2**63 - 1, 0, "seed of the gates and time stamps"),
     )

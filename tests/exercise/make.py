@@ -72,7 +72,7 @@ def copy_checkout(folder, questions):
 
 
 def build_parser():
-    parser = Parser(__doc__.split("\n")[0])
+    parser = Parser(__doc__)
     parser.add_argument("--output", required=True, metavar="DIR", help="folder to make; it must be new or empty")
     whose = "whose functions are to be written"
     parser.add_argument("--questions", nargs="+", choices=BLANKS, default=[*BLANKS], help=f"questions {whose}")
