@@ -149,7 +149,7 @@ const tell = words => { $("told").textContent = words; };
 
 /* ---- Work, a slice at a time, so that the page answers in between ------------------------------------------------- */
 
-const SLICE = 12, PAUSE = 40; // milliseconds: of work, and at least between two times that its outcome is shown
+const SLICE = 12, PAUSE = 90; // milliseconds: of work, and at least between two times that what it wrote is shown
 const turns = new MessageChannel(); // a message to itself comes at once, but after the clicks and frames that wait
 turns.port1.onmessage = work;
 let writing = false, due = 0, awake = false, pending = false, begin = null, shown = 0;
@@ -170,7 +170,7 @@ function frame(now) {
     tell(`The text has ${LONGEST.toLocaleString("en")} characters, the most that this page holds.`);
   }
   awake = writing || search !== null || read() < ids.length;
-  if (!awake || now - shown > PAUSE) {
+  if (!awake || stale || now - shown > PAUSE) {
     show();
     shown = now;
   }
