@@ -123,7 +123,6 @@ def test_a_stop_at_any_look_saves_the_last_update_and_a_resume_is_the_unbroken_r
     stop = MagicMock()
     stop.__bool__.side_effect = [False] * (looks - 1) + [True]  # a look more is an error
     settings = {"train_steps": 5, "eval_every": 3, "init": "chrono", "times": [2]}
-    settings["learn"] = PARAMETERS if looks % 2 else ["r_on"]  # no optimizer has a state for what is not learned
     _, whole, expected, _ = trained(tmp_path / "whole", **settings)
     assert trained(tmp_path / "broken", stop, **settings)[2] is None
     steps = torch.load(tmp_path / "broken/checkpoint.pt", weights_only=True)["step"]
