@@ -70,8 +70,8 @@ class RunFolder:
 
             def check(path, state):
                 check_entries(path, state, {"step": 0, "settings": {}}, math.inf)
+                state["settings"] = {**(before or {}), **state["settings"]}
                 if "tables" not in state:  # an older version's, which was saved after each evaluation
-                    state["settings"] = {**(before or {}), **state["settings"]}
                     state |= {"evaluated": state["step"], "last": [0.0, 0.0], "train_loss": 0.0}
                     state["tables"] = {name: _digest(_up_to_step(self.path / name, state["step"])) for name in headers}
                 check_entries(path, state, {"tables": {name: [0, ""] for name in headers}}, math.inf)

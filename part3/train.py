@@ -40,13 +40,14 @@ from common.training import (
     run_to_the_end,
 )
 from part3.dataset import ParallelStreams, RandomSentences, TextDataset
+from part3.defaults import is_resumed, parse_flags
 from part3.evaluation import final_losses, held_out_loss, part_to_evaluate
 from part3.optimizer import OPTIMIZERS, SCHEDULES, build_optimizer, learning_rate_at
 from part3.precision import PRECISIONS, check_precision, computing_in
 from part3.ranks import Ranks, run_script
 from part3.samples import greedy_sample, write_samples
 from part3.summary import Summary
-from part3.trained import BEST, Trained, build_model, memory_of_an_update, small_step, write_trained
+from part3.trained import BEST, Trained, build_model, carry_over, memory_of_an_update, small_step, write_trained
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLERS = {"sentences": RandomSentences, "streams": ParallelStreams}
@@ -60,12 +61,13 @@ def build_parser():
     parser = Parser(__doc__.split("\n")[0], __file__)
     updates, share = whole_number(1, 10**9), number_between(0, 1, include_high=True)
     text = parser.add_argument_group("text")
-    text.add_argument("--txt_file", required=True, help="the book, a text file")
+    text.add_argument("--txt_file", help="the book, a text file; may be left out with --resume")
     text.add_argument("--encoding", default="utf-8", help="encoding of the file")
     text.add_argument("--val_fraction", type=number_between(0, 1, True), default=0.1, help="share held out at the end")
     text.add_argument("--seq_length", type=whole_number(1, 100_000), default=30, help="characters of a window, T")
     text.add_argument("--sampling", choices=SAMPLERS, default="sentences", help="random windows, or streams with state")
     model = parser.add_argument_group("model")
+    model.add_argument("--init_from", help="a run, its best.pt or checkpoint.pt: fine-tune its model, of its sizes")
     model.add_argument("--lstm_num_hidden", type=whole_number(1, 10_000), default=128, help="units of a layer")
     model.add_argument("--lstm_num_layers", type=whole_number(1, 100), default=2, help="number of layers")
     model.add_argument("--embedding_dim", type=whole_number(1, 10_000), default=64, help="numbers for a character")
@@ -260,6 +262,9 @@ def begin(config, dataset, sampler, model, ranks):
         wanted = {**settings_of(config), "text": dataset.digest, "ranks": ranks.size}
         wanted["evaluated_part"] = evaluated_part(dataset, config)
         about = {"resume": config.resume, "may_change": MAY_CHANGE[config.schedule]}
+        said = None
+        if config.init_from and not is_resumed(config):
+            said = carry_over(Trained(config.init_from), model, dataset.characters)
         about |= {"default": ROOT / f"results/part3/{Path(config.txt_file).stem}"}
         about["before"] = {"precision": "float32", "evaluated_part": [0, len(dataset.held_out)]}
         files = ["samples.jsonl", "samples.md", BEST]
@@ -275,6 +280,8 @@ def begin(config, dataset, sampler, model, ranks):
     if run:
         summary = Summary(config.summary_path) if config.summary_path else None
         run.begin(device)
+        if said:
+            print(said)
     return run, summary
 
 
@@ -293,7 +300,7 @@ def prepare(config, ranks, device):
 @hears_signals
 def main(argv=None):
     parser = build_parser()
-    config = parser.parse_args(argv)
+    config = parse_flags(parser, argv)
     stop = StopFlag()
     try:
         ranks = Ranks()

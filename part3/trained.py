@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from common.checkpoint import LATEST, CheckpointError, check_entries, read_checkpoint, write_checkpoint
+from part3.dataset import encode
 from part3.model import TextGenerationModel
 
 BEST = "best.pt"
@@ -54,6 +55,34 @@ class Trained:
         model = build_model(len(self.characters), self.settings)
         model.load_state_dict(self.weights)
         return model.eval()
+
+
+@torch.no_grad()
+def carry_over(trained, model, characters):
+    """Give a model, in place, the weights of a Trained one of its sizes, for fine-tuning on another text.
+
+    `characters` is the model's vocabulary, a sorted str; those that are new keep their rows in embedding and output as
+    they were drawn. Returns one line that says what was carried over. Raises ValueError if the sizes are others.
+    """
+    known = "".join(character for character in characters if character in trained.characters)
+    new = "".join(character for character in characters if character not in trained.characters)
+    own, here, there = model.state_dict(), encode(known, characters), encode(known, trained.characters)
+
+    def for_a_character(name):  # whether it has a row for each
+        return name.startswith(("embedding.", "output."))
+
+    shapes = [{name: w.shape[for_a_character(name) :] for name, w in m.items()} for m in (trained.weights, own)]
+    if shapes[0] != shapes[1]:
+        sizes = ", ".join(f"--{size} {trained.settings[size]}" for size in HIGHEST)
+        raise ValueError(f"{trained.path} is a model of other sizes: {sizes}")
+    for name, weights in own.items():
+        saved = trained.weights[name].to(weights.device)
+        if for_a_character(name):
+            weights[here] = saved[there]
+        else:
+            weights.copy_(saved)
+    what = f"the weights of {trained.path}, step {trained.step}, are carried over with {len(known)} characters"
+    return f"{what}; new are {new or 'none'!r:.60}, unused {len(trained.characters) - len(known)}"
 
 
 def write_trained(path, model, characters, settings, step, heldout_loss):

@@ -1,0 +1,37 @@
+"""What flags are that are not given: as in the run that is resumed, else as the model of --init_from has them."""
+
+import sys
+from pathlib import Path
+
+from common.arguments import setting_words, with_flags
+from common.checkpoint import LATEST, PREVIOUS
+from common.run_folder import CONFIG, read_object
+from part3.trained import HIGHEST, Trained
+
+
+def parse_flags(parser, argv=None):
+    """The settings that the words `argv` give, a Namespace; what they leave open is looked up as above.
+
+    Exits as `parser.error` does.
+    """
+    words = sys.argv[1:] if argv is None else [*argv]
+    given, found = parser.parse_args(words), {}
+    try:
+        if given.init_from and not is_resumed(given):
+            found |= {name: Trained(given.init_from).settings[name] for name in HIGHEST}
+        if given.resume and given.output_dir and (Path(given.output_dir) / CONFIG).exists():
+            found |= read_object(Path(given.output_dir) / CONFIG)
+    except (ValueError, OSError) as error:
+        parser.error(error)
+    found = {name: value for name, value in found.items() if name in vars(given)}
+    config = parser.parse_args(with_flags(setting_words(found), words))
+    if config.txt_file is None:
+        parser.error("--txt_file is missing: the book, a text file")
+    return config
+
+
+def is_resumed(config):
+    """Whether there is a checkpoint to resume from."""
+    return bool(config.resume and config.output_dir) and any(
+        (Path(config.output_dir) / name).exists() for name in (LATEST, PREVIOUS)
+    )
