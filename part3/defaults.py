@@ -27,6 +27,10 @@ def parse_flags(parser, argv=None):
     config = parser.parse_args(with_flags(setting_words(found), words))
     if config.txt_file is None:
         parser.error("--txt_file is missing: the book, a text file")
+    if config.lines and config.sampling == "streams":
+        parser.error(
+            "--lines reads each item from a zero state, --sampling streams carries one: they exclude each other"
+        )
     return config
 
 

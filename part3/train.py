@@ -25,10 +25,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from common.arguments import Parser, flag_words, new_folder, number_between, positive_number, whole_number
+from common.arguments import Parser, new_folder, number_between, positive_number, whole_number
 from common.checkpoint import restore
 from common.device import choose_device, keep_freed_memory, limit_threads, told, warn_of_memory, working_device
-from common.printing import Progress, command_line
+from common.printing import Progress
 from common.run_folder import RunFolder
 from common.training import (
     Clock,
@@ -39,8 +39,9 @@ from common.training import (
     hears_signals,
     run_to_the_end,
 )
-from part3.dataset import ParallelStreams, RandomSentences, TextDataset
+from part3.dataset import ParallelStreams, RandomItems, RandomSentences, TextDataset
 from part3.defaults import is_resumed, parse_flags
+from part3.ending import say_result
 from part3.evaluation import final_losses, held_out_loss, part_to_evaluate
 from part3.optimizer import OPTIMIZERS, SCHEDULES, build_optimizer, learning_rate_at
 from part3.precision import PRECISIONS, check_precision, computing_in
@@ -64,6 +65,7 @@ def build_parser():
     text.add_argument("--txt_file", help="the book, a text file; may be left out with --resume")
     text.add_argument("--encoding", default="utf-8", help="encoding of the file")
     text.add_argument("--val_fraction", type=number_between(0, 1, True), default=0.1, help="share held out at the end")
+    text.add_argument("--lines", action="store_true", help="the text is a list, an item a line: names, titles, ...")
     text.add_argument("--seq_length", type=whole_number(1, 100_000), default=30, help="characters of a window, T")
     text.add_argument("--sampling", choices=SAMPLERS, default="sentences", help="random windows, or streams with state")
     model = parser.add_argument_group("model")
@@ -178,7 +180,7 @@ def train(config, dataset, sampler, model, run, stop, ranks, summary=None):
             if run and step > evaluated and (step % config.eval_every == 0 or step == config.train_steps):
                 rate, seconds = optimizer.param_groups[0]["lr"], clock.seconds()
                 with clock.paused(), suppress(Stopped):
-                    heldout_loss = held_out_loss(model, dataset.held_out[heldout_part], stop)
+                    heldout_loss = held_out_loss(model, dataset.held_out[heldout_part], stop, dataset.item_end)
                     numbers = (train_loss, heldout_loss, heldout_loss / math.log(2), rate)
                     run.log(step, *numbers, *seconds)
                     if summary:
@@ -221,7 +223,7 @@ def train(config, dataset, sampler, model, run, stop, ranks, summary=None):
 
             note = None
             if step % config.print_every == 0:
-                accuracy = ranks.all_reduce_mean((logits.argmax(dim=2) == targets).float().mean()).item()
+                accuracy = ranks.all_reduce_mean((logits.argmax(dim=2) == targets)[targets >= 0].float().mean()).item()
                 B, now = config.batch_size, f"{datetime.now():%Y-%m-%d %H:%M}"
                 note = f"{now}, batch size {B}, {B * step / clock.wall_seconds:.0f} examples/s, accuracy {accuracy:.2f}"
                 best = f", best held out {best_loss:.3f}" if math.isfinite(best_loss) else ""
@@ -236,7 +238,7 @@ def train(config, dataset, sampler, model, run, stop, ranks, summary=None):
     with clock.paused(), suppress(Stopped):
         write_samples(run)
         best = Trained(run.path)
-        losses = final_losses(best.model().to(device), dataset.held_out, stop)
+        losses = final_losses(best.model().to(device), dataset.held_out, stop, dataset.item_end)
     return losses and {"ended_by": ending, "steps": step, "best_step": best.step, **losses, **clock.results()}
 
 
@@ -245,8 +247,11 @@ def load(config, ranks, device):
     name = config.device if ranks.size == 1 else str(device)  # "auto" may end on the CPU, which one of several may not
     device = working_device(name, partial(small_step, settings_of(config)))
     check_precision(config.precision, device)
-    dataset = TextDataset(config.txt_file, config.seq_length, config.encoding, config.val_fraction)
-    sampler = SAMPLERS[config.sampling](dataset, config.batch_size, config.seed, device)
+    cut = (config.val_fraction, config.lines, config.seed)
+    dataset = TextDataset(config.txt_file, config.seq_length, config.encoding, *cut)
+    sampler = (RandomItems if config.lines else SAMPLERS[config.sampling])(
+        dataset, config.batch_size, config.seed, device
+    )
     torch.manual_seed(config.seed)
     return dataset, sampler, build_model(dataset.vocab_size, settings_of(config)).to(device)
 
@@ -258,6 +263,8 @@ def begin(config, dataset, sampler, model, ranks):
         if dataset.vocab_size > 20_000:
             words = "is the text in another --encoding, or binary?"
             print(f"warning: {dataset.vocab_size} distinct characters: {words}", file=sys.stderr)
+        if dataset.looks_sorted:
+            print("warning: the lines are sorted; if the text is a list of names, say, add --lines", file=sys.stderr)
         warn_of_memory(memory_of_an_update(config, dataset.vocab_size) / ranks.size, device, MEMORY_FLAGS)
         wanted = {**settings_of(config), "text": dataset.digest, "ranks": ranks.size}
         wanted["evaluated_part"] = evaluated_part(dataset, config)
@@ -266,7 +273,7 @@ def begin(config, dataset, sampler, model, ranks):
         if config.init_from and not is_resumed(config):
             said = carry_over(Trained(config.init_from), model, dataset.characters)
         about |= {"default": ROOT / f"results/part3/{Path(config.txt_file).stem}"}
-        about["before"] = {"precision": "float32", "evaluated_part": [0, len(dataset.held_out)]}
+        about["before"] = {"precision": "float32", "evaluated_part": [0, len(dataset.held_out)], "lines": False}
         files = ["samples.jsonl", "samples.md", BEST]
         shape = (config.lstm_num_layers, config.batch_size, config.lstm_num_hidden)
         entries = {"best_loss": math.inf, "since_best": 0, "evaluated": 0, "train_loss": 0.0}
@@ -307,6 +314,8 @@ def main(argv=None):
         device = ranks.device(choose_device(config.device))
         if config.batch_size % ranks.size:
             raise ValueError(f"--batch_size {config.batch_size} cannot be divided among {ranks.size} ranks")
+        if config.lines and ranks.size > 1:
+            raise ValueError(f"--lines is for one process, not for {ranks.size} ranks")
         ranks.connect(device)
         dataset, sampler, model, run, summary = prepare(config, ranks, device)
     except (ValueError, OSError, RuntimeError, MemoryError) as error:
@@ -320,18 +329,9 @@ def main(argv=None):
     if end - start < len(dataset.held_out):
         parts += f" (while training {end - start} of them are evaluated, from the {start + 1}th on)"
     layers = f"{config.lstm_num_layers} layers of {config.lstm_num_hidden}"
-    print(f"{config.txt_file}: {parts}, {dataset.vocab_size} distinct; {layers}, {config.sampling}")
-    resume = partial(parser.command, config, output_dir=run.path, resume=True)
-    result = run_to_the_end(training, run, stop, parser, config, MEMORY_FLAGS)
-    loss, setting = result["heldout_loss"], result["ended_by"]
-    bits = "nothing held out"
-    if loss is not None:
-        bits = f"held-out loss {loss:.4f} nats ({loss / math.log(2):.4f} bits) per character"
-    seconds = f"{result['wall_seconds']:.0f} s ({result['cpu_seconds']:.0f} s CPU)"
-    print(f"{bits}, best at step {result['best_step']} of {result['steps']}, {seconds}, {run.path}")
-    if (setting, config.schedule) != ("train_steps", "cosine"):
-        print(f"train longer with: {resume(**{setting: 2 * getattr(config, setting)})}")
-    print(f"write with: {command_line(['python', 'part3/generate.py', *flag_words('checkpoint', run.path)])}")
+    sampling = "a list" if config.lines else config.sampling
+    print(f"{config.txt_file}: {parts}, {dataset.vocab_size} distinct; {layers}, {sampling}")
+    say_result(parser, config, run, run_to_the_end(training, run, stop, parser, config, MEMORY_FLAGS))
 
 
 if __name__ == "__main__":

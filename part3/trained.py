@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from common.checkpoint import LATEST, CheckpointError, check_entries, read_checkpoint, write_checkpoint
-from part3.dataset import encode
+from part3.dataset import TextDataset, encode
 from part3.model import TextGenerationModel
 
 BEST = "best.pt"
@@ -22,7 +22,7 @@ class Trained:
             checkpoint.pt.
 
     Attributes: `path`, `weights` (a state_dict, on the CPU), `characters` (the sorted vocabulary, a str), `settings`
-    (of the training, a dict), `step`.
+    (of the training, a dict), `step`, `lines` (whether the text was a list).
 
     Raises CheckpointError for a file that part 3 did not write, OSError if it cannot be opened.
     """
@@ -48,6 +48,7 @@ class Trained:
         check_entries(self.path, state, {"model": large})
         expected = build_model(V, self.settings).state_dict()
         check_entries(self.path, state, {"model": expected})
+        self.lines = self.settings.get("lines") is True
         self.weights = {name: state["model"][name].float() for name in expected}
 
     def model(self):
@@ -55,6 +56,17 @@ class Trained:
         model = build_model(len(self.characters), self.settings)
         model.load_state_dict(self.weights)
         return model.eval()
+
+    def training_items(self):
+        """The items of the list that it was trained on, a set; None if it is not there any more, or was no list."""
+        names = ("txt_file", "encoding", "val_fraction", "seed")
+        try:
+            txt_file, encoding, val_fraction, seed = (self.settings[name] for name in names)
+            dataset = TextDataset(txt_file, 1, encoding, val_fraction, True, seed)
+        except (OSError, ValueError, KeyError, TypeError, ArithmeticError):  # settings may be crafted
+            return None
+        same = dataset.characters == self.characters
+        return {*dataset.convert_to_string(dataset.training).split("\n")} if same else None
 
 
 @torch.no_grad()
@@ -82,7 +94,7 @@ def carry_over(trained, model, characters):
         else:
             weights.copy_(saved)
     what = f"the weights of {trained.path}, step {trained.step}, are carried over with {len(known)} characters"
-    return f"{what}; new are {new or 'none'!r:.60}, unused {len(trained.characters) - len(known)}"
+    return f"{what}; new are {new!r:.60}, unused {len(trained.characters) - len(known)}"
 
 
 def write_trained(path, model, characters, settings, step, heldout_loss):
