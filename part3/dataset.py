@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from part3.text import read_text
+from part3.text import read_input
 
 NO_TARGET = -100  # where a row is longer than its item; torch's cross_entropy leaves it out
 
@@ -20,11 +20,11 @@ class TextDataset(Dataset):
     character on, both int64. The vocabulary is sorted, so the same text gives the same ids in every process.
 
     Args:
-        filename: a text file of any name. A byte-order mark is dropped, all line ends become a newline, every other
-            character counts, a NUL too.
+        filename: a text file of any name, "-" for standard input, or a list of several. A byte-order mark is dropped,
+            all line ends become a newline, every other character counts, a NUL too.
         seq_length: T ≥ 1, characters of a window.
         encoding: of the file.
-        val_fraction: share of the text, 0 ≤ f < 1, held out at its end; 0 holds nothing out.
+        val_fraction: share of each file, 0 ≤ f < 1, held out at its end; 0 holds nothing out.
         lines: the text is a list of items, one a line, in any order; empty lines do not count. They are shuffled by
             `seed`, and a share of the items is held out. Both parts then begin with a newline, and each item ends with
             one.
@@ -40,15 +40,19 @@ class TextDataset(Dataset):
     """
 
     def __init__(self, filename, seq_length, encoding="utf-8", val_fraction=0.1, lines=False, seed=0):
-        text = read_text(filename, encoding)
-        self.looks_sorted = not lines and lines_are_sorted(text)
-        cut = len(text) - round(val_fraction * len(text))
+        texts = [read_input(name, encoding) for name in files_of(filename)]
+        self.looks_sorted = not lines and any(map(lines_are_sorted, texts))
+        training, held_out = zip(*(split(text, val_fraction) for text in texts), strict=True)
+        text, cut = "".join([*training, *held_out]), sum(map(len, training))
         if lines:
-            items = sorted(line + "\n" for line in text.split("\n") if line)  # a list in another order is the same list
+            items = sorted(
+                line + "\n" for text in texts for line in text.split("\n") if line
+            )  # a list in another order is the same list
             items = [items[i] for i in np.random.default_rng(seed).permutation(len(items))]
             text = "".join(["\n", *items])
             cut = 1 + sum(map(len, items[: len(items) - round(val_fraction * len(items))]))
             del items
+        del texts, training, held_out
         points = code_points(text)
         del text
         self.digest = hashlib.sha256(points).hexdigest()
@@ -71,7 +75,9 @@ class TextDataset(Dataset):
         if len(self.training) < shortest or (val_fraction > 0 and len(self.held_out) < 2):
             parts = f"{len(self.training)} of them for training and {len(self.held_out)} held out"
             needed = "an item in each" if lines else f"windows of {seq_length} + 1 characters, and 2 held out"
-            raise ValueError(f"{filename} has {len(ids)} characters, {parts}: too few for {needed}")
+            raise ValueError(
+                f"{' and '.join(map(str, files_of(filename)))} has {len(ids)} characters, {parts}: too few for {needed}"
+            )
 
     def convert_to_string(self, ids):
         """The text that the ids, a tensor or a list, stand for."""
@@ -211,6 +217,11 @@ def lines_are_sorted(text):
     """Whether a text looks like a sorted list: nearly each line at its start is greater than the one before."""
     lines = [line.casefold() for line in text[:100_000].split("\n") if line]
     return len(lines) >= 20 and sum(map(str.__lt__, lines, lines[1:])) >= 0.95 * (len(lines) - 1)
+
+
+def files_of(filename):
+    """The names of the files that `--txt_file` gives, a list: one alone is no list there."""
+    return list(filename) if isinstance(filename, (list, tuple)) else [filename]
 
 
 def split(text, val_fraction):

@@ -6,6 +6,7 @@ from pathlib import Path
 from common.arguments import setting_words, with_flags
 from common.checkpoint import LATEST, PREVIOUS
 from common.run_folder import CONFIG, read_object
+from part3.dataset import files_of
 from part3.trained import HIGHEST, Trained
 
 
@@ -25,13 +26,22 @@ def parse_flags(parser, argv=None):
         parser.error(error)
     found = {name: value for name, value in found.items() if name in vars(given)}
     config = parser.parse_args(with_flags(setting_words(found), words))
+    if config.txt_file and len(config.txt_file) == 1:
+        (config.txt_file,) = config.txt_file
     if config.txt_file is None:
         parser.error("--txt_file is missing: the book, a text file")
     if config.lines and config.sampling == "streams":
         parser.error(
             "--lines reads each item from a zero state, --sampling streams carries one: they exclude each other"
         )
+    if "-" in files_of(config.txt_file) and is_resumed(config):
+        parser.error("--txt_file -: standard input cannot be read again; give a file with the same text to resume")
     return config
+
+
+def only_alone(config):
+    """A flag that is not for several ranks, or None."""
+    return "--lines" if config.lines else "--txt_file -" if "-" in files_of(config.txt_file) else None
 
 
 def is_resumed(config):

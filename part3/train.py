@@ -39,15 +39,15 @@ from common.training import (
     hears_signals,
     run_to_the_end,
 )
-from part3.dataset import ParallelStreams, RandomItems, RandomSentences, TextDataset
-from part3.defaults import is_resumed, parse_flags
-from part3.ending import say_result
+from part3.dataset import ParallelStreams, RandomItems, RandomSentences, TextDataset, files_of
+from part3.defaults import is_resumed, only_alone, parse_flags
 from part3.evaluation import final_losses, held_out_loss, part_to_evaluate
 from part3.optimizer import OPTIMIZERS, SCHEDULES, build_optimizer, learning_rate_at
 from part3.precision import PRECISIONS, check_precision, computing_in
 from part3.ranks import Ranks, run_script
 from part3.samples import greedy_sample, write_samples
 from part3.summary import Summary
+from part3.telling import say_result
 from part3.trained import BEST, Trained, build_model, carry_over, memory_of_an_update, small_step, write_trained
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,7 +62,7 @@ def build_parser():
     parser = Parser(__doc__.split("\n")[0], __file__)
     updates, share = whole_number(1, 10**9), number_between(0, 1, include_high=True)
     text = parser.add_argument_group("text")
-    text.add_argument("--txt_file", help="the book, a text file; may be left out with --resume")
+    text.add_argument("--txt_file", nargs="+", help="the book, one text file or several; - for standard input")
     text.add_argument("--encoding", default="utf-8", help="encoding of the file")
     text.add_argument("--val_fraction", type=number_between(0, 1, True), default=0.1, help="share held out at the end")
     text.add_argument("--lines", action="store_true", help="the text is a list, an item a line: names, titles, ...")
@@ -272,7 +272,7 @@ def begin(config, dataset, sampler, model, ranks):
         said = None
         if config.init_from and not is_resumed(config):
             said = carry_over(Trained(config.init_from), model, dataset.characters)
-        about |= {"default": ROOT / f"results/part3/{Path(config.txt_file).stem}"}
+        about |= {"default": ROOT / f"results/part3/{Path(files_of(config.txt_file)[0]).stem}"}
         about["before"] = {"precision": "float32", "evaluated_part": [0, len(dataset.held_out)], "lines": False}
         files = ["samples.jsonl", "samples.md", BEST]
         shape = (config.lstm_num_layers, config.batch_size, config.lstm_num_hidden)
@@ -314,8 +314,8 @@ def main(argv=None):
         device = ranks.device(choose_device(config.device))
         if config.batch_size % ranks.size:
             raise ValueError(f"--batch_size {config.batch_size} cannot be divided among {ranks.size} ranks")
-        if config.lines and ranks.size > 1:
-            raise ValueError(f"--lines is for one process, not for {ranks.size} ranks")
+        if ranks.size > 1 and (flag := only_alone(config)):
+            raise ValueError(f"{flag} is for one process, not for {ranks.size} ranks")
         ranks.connect(device)
         dataset, sampler, model, run, summary = prepare(config, ranks, device)
     except (ValueError, OSError, RuntimeError, MemoryError) as error:
@@ -328,9 +328,9 @@ def main(argv=None):
     start, end = run.settings["evaluated_part"]
     if end - start < len(dataset.held_out):
         parts += f" (while training {end - start} of them are evaluated, from the {start + 1}th on)"
-    layers = f"{config.lstm_num_layers} layers of {config.lstm_num_hidden}"
-    sampling = "a list" if config.lines else config.sampling
-    print(f"{config.txt_file}: {parts}, {dataset.vocab_size} distinct; {layers}, {sampling}")
+    parts += f", {dataset.vocab_size} distinct; {config.lstm_num_layers} layers of {config.lstm_num_hidden}"
+    files = ", ".join(map(str, files_of(config.txt_file)))
+    print(f"{files}: {parts}, {'a list' if config.lines else config.sampling}")
     say_result(parser, config, run, run_to_the_end(training, run, stop, parser, config, MEMORY_FLAGS))
 
 

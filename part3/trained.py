@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from common.checkpoint import LATEST, CheckpointError, check_entries, read_checkpoint, write_checkpoint
-from part3.dataset import TextDataset, encode
+from part3.dataset import TextDataset, encode, files_of
 from part3.model import TextGenerationModel
 
 BEST = "best.pt"
@@ -62,6 +62,8 @@ class Trained:
         names = ("txt_file", "encoding", "val_fraction", "seed")
         try:
             txt_file, encoding, val_fraction, seed = (self.settings[name] for name in names)
+            if "-" in files_of(txt_file):
+                return None
             dataset = TextDataset(txt_file, 1, encoding, val_fraction, True, seed)
         except (OSError, ValueError, KeyError, TypeError, ArithmeticError):  # settings may be crafted
             return None

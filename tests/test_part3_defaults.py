@@ -81,6 +81,28 @@ def test_a_model_that_cannot_be_carried_over_is_one_line_before_anything_is_made
     assert (status, out, err.count("\n")) == (2, "", 1) and named in err and not (tmp_path / "run").exists()
 
 
+def test_several_files_and_standard_input_which_a_resume_cannot_read_again(trains, tmp_path, monkeypatch):
+    (tmp_path / "other.txt").write_text("0123456789" * 9)
+    files = (tmp_path / "book.txt", tmp_path / "other.txt")
+    flags = (*FEW, "--train_steps", 1, "--output_dir", tmp_path / "run")
+    status, out, err = trains("--txt_file", *files, *flags)
+    assert (status, err) == (0, "") and out.startswith(f"{files[0]}, {files[1]}: 540 characters for training, 60 held")
+    status, out, err = trains("--output_dir", tmp_path / "run", "--resume", "--train_steps", 2)
+    assert (status, err) == (0, "") and f"--txt_file {files[0]} {files[1]} --" in out
+    with open(files[0], "rb") as text, monkeypatch.context() as patch:
+        patch.setattr("part3.text.open", lambda number, *_, **__: text, raising=False)
+        flags = (*FEW, "--train_steps", 1, "--output_dir", tmp_path / "piped", "--resume")
+        assert trains("--txt_file", "-", *flags)[0] == 0
+    for text in (["--txt_file", "-"], []):
+        status, out, err = trains(*text, *flags)
+        assert (status, out, err.count("\n")) == (2, "", 1) and "standard input cannot be read again" in err
+    assert trains("--txt_file", files[0], *flags[:-4], 2, *flags[-3:])[0] == 0
+    for name, value in {"RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "0"}.items():
+        monkeypatch.setenv(name, value)
+    status, _, err = trains("--txt_file", "-", *FEW)
+    assert status == 2 and "--txt_file - is for one process, not for 2 ranks" in err
+
+
 def test_a_resume_takes_what_is_not_given_from_the_run_and_refuses_what_is_another(trains, tmp_path):
     status, _, err = trains("--output_dir", tmp_path / "run", "--resume")
     assert status == 2 and "--txt_file is missing" in err and not (tmp_path / "run").exists()

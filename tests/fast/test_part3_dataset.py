@@ -101,6 +101,18 @@ def test_bytes_become_text_or_the_first_that_does_not_is_named_with_its_offset_a
             read_text(path)
 
 
+def test_the_end_of_each_of_several_files_is_held_out(tmp_path):
+    for name, text in (("a", TEXT), ("b", "0123456789" * 2)):
+        (tmp_path / name).write_text(text)
+    both = TextDataset([tmp_path / "a", tmp_path / "b"], seq_length=9)
+    assert both.convert_to_string(both.training) == TEXT[:450] + "012345678901234567"
+    assert both.convert_to_string(both.held_out) == TEXT[450:] + "89" and set(both.characters) == {*TEXT, *"0123456789"}
+    assert TextDataset([tmp_path / "a"], 9).digest == TextDataset(tmp_path / "a", 9).digest != both.digest
+    (tmp_path / "c").write_text("b\na\n")
+    lists = TextDataset([tmp_path / "c", tmp_path / "b"], 9, val_fraction=0.5, lines=True)
+    assert {len(lists.held_out), len(lists.training)} in ({3, 24}, {5, 22})
+
+
 ITEMS = [f"{a}{b * n}" for a in "abcdefghij" for n, b in enumerate("xyz", start=1)]  # of 2, 3 and 4 characters
 
 
