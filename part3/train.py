@@ -40,22 +40,20 @@ from common.training import (
     run_to_the_end,
 )
 from part3.dataset import ParallelStreams, RandomItems, RandomSentences, TextDataset, files_of
-from part3.defaults import is_resumed, only_alone, parse_flags
+from part3.defaults import PRESETS, is_resumed, may_change, only_alone, parse_flags
 from part3.evaluation import final_losses, held_out_loss, part_to_evaluate
 from part3.optimizer import OPTIMIZERS, SCHEDULES, build_optimizer, learning_rate_at
 from part3.precision import PRECISIONS, check_precision, computing_in
 from part3.ranks import Ranks, run_script
 from part3.samples import greedy_sample, write_samples
 from part3.summary import Summary
-from part3.telling import say_result
+from part3.telling import say_result, say_text, warn_of_text
 from part3.trained import BEST, Trained, build_model, carry_over, memory_of_an_update, small_step, write_trained
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLERS = {"sentences": RandomSentences, "streams": ParallelStreams}
 COLUMNS = ("step", "train_loss", "heldout_loss", "heldout_bpc", "learning_rate", "cpu_seconds", "wall_seconds")
 MEMORY_FLAGS = "--batch_size, --seq_length or --lstm_num_hidden"  # that lower the memory of an update
-RESUMED = ("device", "max_minutes", "patience", "ranks", "txt_file")  # settings that may change in a resumed run
-MAY_CHANGE = {"step": (*RESUMED, "train_steps"), "cosine": RESUMED}  # a cosine needs to know its end from the start
 
 
 def build_parser():
@@ -68,6 +66,7 @@ def build_parser():
     text.add_argument("--lines", action="store_true", help="the text is a list, an item a line: names, titles, ...")
     text.add_argument("--seq_length", type=whole_number(1, 100_000), default=30, help="characters of a window, T")
     text.add_argument("--sampling", choices=SAMPLERS, default="sentences", help="random windows, or streams with state")
+    parser.add_argument("--preset", choices=PRESETS, default="course", help="defaults for some of the flags below")
     model = parser.add_argument_group("model")
     model.add_argument("--init_from", help="a run, its best.pt or checkpoint.pt: fine-tune its model, of its sizes")
     model.add_argument("--lstm_num_hidden", type=whole_number(1, 10_000), default=128, help="units of a layer")
@@ -167,7 +166,8 @@ def train(config, dataset, sampler, model, run, stop, ranks, summary=None):
     if saved:
         step, best_loss, since_best = saved["step"], saved["best_loss"], saved["since_best"]
         evaluated, train_loss = saved["evaluated"], saved["train_loss"]
-        state = saved["state"] and [ranks.shard(tensor, dim=1).to(device, torch.float32) for tensor in saved["state"]]
+        if config.sampling == "streams" and saved["state"]:
+            state = [ranks.shard(tensor, dim=1).to(device, torch.float32) for tensor in saved["state"]]
         restore(parts, saved)
     saved_at = (step, evaluated) if saved else None
     heldout_part = slice(*evaluated_part(dataset, config))
@@ -175,7 +175,8 @@ def train(config, dataset, sampler, model, run, stop, ranks, summary=None):
         torch.manual_seed(int(np.random.default_rng([config.seed, step, ranks.rank]).integers(2**63)))
     predict = ranks.wrap(model)
 
-    with Progress(config.train_steps, done=step, show=ranks.rank == 0) as progress:
+    left = config.max_minutes and (lambda: 60 * config.max_minutes - clock.wall_seconds)
+    with Progress(config.train_steps, done=step, show=ranks.rank == 0, seconds_left=left) as progress:
         while True:
             if run and step > evaluated and (step % config.eval_every == 0 or step == config.train_steps):
                 rate, seconds = optimizer.param_groups[0]["lr"], clock.seconds()
@@ -230,7 +231,9 @@ def train(config, dataset, sampler, model, run, stop, ranks, summary=None):
                 note += f", loss {train_loss:.3f}{best}"
             if run and step % config.sample_every == 0:
                 with clock.paused():
-                    run.note("samples", greedy_sample(model, dataset, step, config.seed))
+                    sample = greedy_sample(model, dataset, step, config.seed)
+                    run.note("samples", sample)
+                    progress.show(f"step {step}: {sample['text']!r}")
             progress.advance(note)
     if not run:
         return {}
@@ -260,24 +263,27 @@ def begin(config, dataset, sampler, model, ranks):
     """The run that begins and its summary; None and None but on rank 0."""
     run, summary, device = None, None, next(model.parameters()).device
     if ranks.rank == 0:
-        if dataset.vocab_size > 20_000:
-            words = "is the text in another --encoding, or binary?"
-            print(f"warning: {dataset.vocab_size} distinct characters: {words}", file=sys.stderr)
-        if dataset.looks_sorted:
-            print("warning: the lines are sorted; if the text is a list of names, say, add --lines", file=sys.stderr)
+        warn_of_text(dataset)
         warn_of_memory(memory_of_an_update(config, dataset.vocab_size) / ranks.size, device, MEMORY_FLAGS)
         wanted = {**settings_of(config), "text": dataset.digest, "ranks": ranks.size}
         wanted["evaluated_part"] = evaluated_part(dataset, config)
-        about = {"resume": config.resume, "may_change": MAY_CHANGE[config.schedule]}
+        about = {"resume": config.resume, "may_change": may_change(config)}
         said = None
         if config.init_from and not is_resumed(config):
             said = carry_over(Trained(config.init_from), model, dataset.characters)
         about |= {"default": ROOT / f"results/part3/{Path(files_of(config.txt_file)[0]).stem}"}
-        about["before"] = {"precision": "float32", "evaluated_part": [0, len(dataset.held_out)], "lines": False}
+        about["before"] = {
+            "precision": "float32",
+            "evaluated_part": [0, len(dataset.held_out)],
+            "lines": False,
+            "preset": "course",
+        }
         files = ["samples.jsonl", "samples.md", BEST]
         shape = (config.lstm_num_layers, config.batch_size, config.lstm_num_hidden)
         entries = {"best_loss": math.inf, "since_best": 0, "evaluated": 0, "train_loss": 0.0}
-        entries |= {"characters": dataset.characters, "state": [torch.empty(shape, device="meta")] * 2}
+        entries |= {"characters": dataset.characters}
+        if config.sampling == "streams":  # else each batch starts from zero
+            entries["state"] = [torch.empty(shape, device="meta")] * 2
         entries |= build_parts(config, model, sampler, device)
         run = RunFolder(config.output_dir, wanted, COLUMNS, files, **about, entries=entries)
         if run.state and run.state["best_loss"] != math.inf:  # there was an evaluation
@@ -324,14 +330,9 @@ def main(argv=None):
     training = partial(ranks.run, partial(train, config, dataset, sampler, model, run, stop, ranks, summary))
     if not run:
         return ranks.follow(training, stop)
-    parts = f"{len(dataset.training)} characters for training, {len(dataset.held_out)} held out"
-    start, end = run.settings["evaluated_part"]
-    if end - start < len(dataset.held_out):
-        parts += f" (while training {end - start} of them are evaluated, from the {start + 1}th on)"
-    parts += f", {dataset.vocab_size} distinct; {config.lstm_num_layers} layers of {config.lstm_num_hidden}"
-    files = ", ".join(map(str, files_of(config.txt_file)))
-    print(f"{files}: {parts}, {'a list' if config.lines else config.sampling}")
-    say_result(parser, config, run, run_to_the_end(training, run, stop, parser, config, MEMORY_FLAGS))
+    say_text(config, dataset, run)
+    result = run_to_the_end(training, run, stop, parser, config, MEMORY_FLAGS)
+    say_result(parser, config, dataset, run, result, sum(p.numel() for p in model.parameters()))
 
 
 if __name__ == "__main__":

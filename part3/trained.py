@@ -49,6 +49,8 @@ class Trained:
         expected = build_model(V, self.settings).state_dict()
         check_entries(self.path, state, {"model": expected})
         self.lines = self.settings.get("lines") is True
+        if self.lines and "\n" not in self.characters:
+            raise CheckpointError(f"{self.path} cannot be used: settings.lines is True, but no item of a list can end")
         self.weights = {name: state["model"][name].float() for name in expected}
 
     def model(self):

@@ -7,8 +7,9 @@ import torch
 
 from part3 import train
 from part3.dataset import TextDataset
+from part3.defaults import PRESETS, parse_flags
 from part3.evaluation import held_out_loss
-from part3.trained import Trained, build_model, carry_over, write_trained
+from part3.trained import HIGHEST, Trained, build_model, carry_over, write_trained
 from tests.scripts import call
 
 SIZES = {"lstm_num_hidden": 5, "lstm_num_layers": 2, "embedding_dim": 3, "dropout_keep_prob": 1.0}
@@ -79,6 +80,53 @@ def test_a_model_that_cannot_be_carried_over_is_one_line_before_anything_is_made
     words |= dict([flags])
     status, out, err = trains(*[word for pair in words.items() for word in pair])
     assert (status, out, err.count("\n")) == (2, "", 1) and named in err and not (tmp_path / "run").exists()
+
+
+def test_settings_that_are_changed_at_a_resume_count_from_there_and_stand_in_the_history(trains, tmp_path):
+    def history():
+        return json.loads((tmp_path / "run/config.json").read_text()).get("history")
+
+    resumed = ("--output_dir", tmp_path / "run", "--resume", "--train_steps")
+    flags = ("--txt_file", tmp_path / "book.txt", *FEW, "--output_dir", tmp_path / "run")
+    assert trains(*flags, "--train_steps", 2)[0] == 0 and history() is None
+    status, _, err = trains(*resumed, 4, "--learning_rate", 0.5, "--batch_size", 7, "--dropout_keep_prob", 0.5)
+    assert (status, err) == (0, "")
+    changed = {
+        "learning_rate": [0.002, 0.5],
+        "dropout_keep_prob": [1.0, 0.5],
+        "train_steps": [2, 4],
+        "batch_size": [4, 7],
+    }
+    assert history() == [{"step": 2, "changed": changed}]
+    rows = [row.split(",") for row in (tmp_path / "run/metrics.csv").read_text().splitlines()[1:]]
+    assert [float(row[4]) for row in rows] == [0.002, 0.002, 0.5, 0.5]
+    assert trains(*resumed, 5, "--checkpoint_every", 3)[0] == 0, "the changed ones are the run's own now"
+    assert history()[1:] == [{"step": 4, "changed": {"checkpoint_every": [200, 3], "train_steps": [4, 5]}}]
+    status, _, err = trains(*resumed, 6, "--seq_length", 9)
+    assert status == 2 and "seq_length is 5 there and 9 here" in err and len(history()) == 2
+
+
+def test_a_batch_of_streams_cannot_be_changed_and_sentences_do_not_need_the_state(trains, tmp_path):
+    flags = ("--txt_file", tmp_path / "book.txt", *FEW, "--train_steps", 1, "--sampling", "streams")
+    assert trains(*flags, "--output_dir", tmp_path / "run")[0] == 0
+    status, _, err = trains("--output_dir", tmp_path / "run", "--resume", "--batch_size", 8)
+    assert status == 2 and "batch_size is 4 there and 8 here" in err
+
+
+def test_a_preset_gives_defaults_that_flags_and_a_model_win_over_and_the_config_has_the_values(source, tmp_path):
+    parser, text = train.build_parser(), ["--txt_file", "book.txt"]
+    course, laptop = (parse_flags(parser, [*text, "--preset", name]) for name in PRESETS)
+    assert parse_flags(parser, text) == course and vars(course) == vars(train.settings(txt_file="book.txt"))
+    assert PRESETS["laptop"].items() <= vars(laptop).items() and laptop.embedding_dim == course.embedding_dim
+    by_hand = parse_flags(parser, [*text, "--preset", "laptop", "--learning_rate", "0.1", "--init_from", str(source)])
+    changed = {"learning_rate": 0.1, "init_from": str(source), **{name: SIZES[name] for name in HIGHEST}}
+    assert vars(by_hand) == vars(laptop) | changed
+    assert parse_flags(parser, [*text, "--preset", "laptop", "--lines"]).sampling == "sentences"
+    (tmp_path / "config.json").write_text('{"batch_size": 7, "preset": "laptop"}')
+    resumed = parse_flags(parser, [*text, "--output_dir", str(tmp_path), "--resume"])
+    assert (resumed.preset, resumed.batch_size, resumed.lstm_num_hidden) == ("laptop", 7, 128), (
+        "all stand in the config"
+    )
 
 
 def test_several_files_and_standard_input_which_a_resume_cannot_read_again(trains, tmp_path, monkeypatch):
