@@ -137,7 +137,7 @@ def _template(part, step):
     if isinstance(part, torch.optim.Optimizer):
         part = copy.deepcopy(part)  # with parameters of its own
         for parameter in (parameter for group in part.param_groups for parameter in group["params"] if step):
-            parameter.grad = torch.zeros_like(parameter)
+            parameter.grad = torch.zeros_like(parameter) if parameter.requires_grad else None
         part.step()
         return {"state": part.state_dict()["state"]}
     return part.state_dict()

@@ -14,7 +14,16 @@ import pytest
 import torch
 
 import common.files
-from common.checkpoint import LATEST, PREVIOUS, CheckpointError, load_checkpoint, read_checkpoint, save_checkpoint
+from common.checkpoint import (
+    LATEST,
+    PREVIOUS,
+    CheckpointError,
+    check_state,
+    load_checkpoint,
+    read_checkpoint,
+    save_checkpoint,
+)
+from part1.train import OPTIMIZERS
 
 
 def state(number):
@@ -235,3 +244,18 @@ def test_the_format_number_is_first_in_the_file(tmp_path):
     save_checkpoint(tmp_path, state(1))
     buffer = io.BytesIO((tmp_path / LATEST).read_bytes())
     assert next(iter(torch.load(buffer, weights_only=True))) == "format"
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("learned", [(True, True), (True, False), (False, True)])
+def test_an_optimizer_needs_a_state_of_what_is_learned_and_of_no_more(name, learned):
+    parameters = [torch.nn.Parameter(torch.ones(2), requires_grad=requires_grad) for requires_grad in learned]
+    optimizer = OPTIMIZERS[name](parameters, 0.1)
+    sum(p.sum() for p in parameters if p.requires_grad).backward()
+    optimizer.step()
+    state = {"step": 1, "optimizer": optimizer.state_dict()}
+    check_state("checkpoint.pt", state, {"optimizer": optimizer})
+    if state["optimizer"]["state"]:
+        state["optimizer"]["state"].popitem()
+        with pytest.raises(CheckpointError, match="it has no"):
+            check_state("checkpoint.pt", state, {"optimizer": optimizer})

@@ -8,30 +8,26 @@ const SHOWN = 200, RECENT = 10; // steps, of them drawn stronger
 class Network {
   constructor(described) {
     Object.assign(this, described);
-    const H = this.hidden, weights = name => numbers(this.weights[name]);
-    this.rows = this.cell === "LSTM" ? 4 * H : H;
+    const H = this.hidden, gates = this.cell === "LSTM" ? [..."gifo"] : ["h"];
     this.size = this.cell === "LSTM" ? 2 * H : H; // numbers of a state
-    const joined = kind => {
-      const parts = (this.cell === "LSTM" ? [..."gifo"] : ["h"]).map(gate => weights(kind.replace("*", gate)));
-      const all = new Float32Array(parts.length * parts[0].length);
-      parts.forEach((part, n) => all.set(part, n * part.length));
-      return all;
-    };
-    [this.W_x, this.W_h, this.b] = [joined("W_*x"), joined(this.cell === "LSTM" ? "W_*h" : "W_hh"), joined("b_*")];
-    [this.W_p, this.b_p] = [weights("W_ph"), weights("b_p")];
-    this.directions = numbers(described.directions);
-    this.sums = new Float64Array(this.rows);
-    this.sumsChange = new Float64Array(this.rows);
+    const rows = (kind, columns) => gates.flatMap(gate => matrix(this.weights[kind.replace("*", gate)], columns));
+    this.W_x = rows("W_*x", this.inputs);
+    this.W_h = rows(this.cell === "LSTM" ? "W_*h" : "W_hh", H);
+    this.b = gates.flatMap(gate => [...numbers(this.weights["b_" + gate])]);
+    [this.W_p, this.b_p] = [matrix(this.weights.W_ph, H), numbers(this.weights.b_p)];
+    this.directions = matrix(described.directions, H);
+    this.sums = new Float64Array(this.b.length);
+    this.sumsChange = new Float64Array(this.b.length);
   }
 
   start() { return new Float64Array(this.size); }
 
   /* W_x x_t + W_h h_{t-1} + b: x_t is the digit, raw, or one-hot, which picks a column of W_x. */
   add(digit, before) {
-    for (let r = 0; r < this.rows; r++) {
-      this.sums[r] = this.b[r] + (this.inputs === 1 ? digit * this.W_x[r] : this.W_x[10 * r + digit]);
+    for (let r = 0; r < this.b.length; r++) {
+      this.sums[r] = this.b[r] + (this.inputs === 1 ? digit * this.W_x[r][0] : this.W_x[r][digit]);
     }
-    addProduct(this.sums, this.W_h, before, 0, this.hidden);
+    addProduct(this.sums, this.W_h, before);
   }
 
   step(digit, state, change = null) { // both in place
@@ -39,7 +35,7 @@ class Network {
     this.add(digit, state);
     if (change) {
       d.fill(0);
-      addProduct(d, this.W_h, change, 0, H);
+      addProduct(d, this.W_h, change);
     }
     for (let u = 0; u < H; u++) {
       if (this.cell !== "LSTM") {
@@ -62,13 +58,13 @@ class Network {
 
   answer(state) { // probabilities of the ten digits
     const logits = Float64Array.from(this.b_p);
-    addProduct(logits, this.W_p, state, 0, this.hidden);
+    addProduct(logits, this.W_p, state);
     return softmax(logits);
   }
 
   place(state) { // in the plane
     const found = new Float64Array(2);
-    addProduct(found, this.directions, state, 0, this.hidden);
+    addProduct(found, this.directions, state);
     return found;
   }
 }

@@ -28,24 +28,32 @@ function numbers(base64) {
   return found;
 }
 
-/* sums += W x: W row after row, as many rows as sums; x from its place `from` on, the rest of it not looked at. */
-function addProduct(sums, W, x, from, columns) {
-  let r = 0, w = 0;
-  for (; r + 3 < sums.length; r += 4, w += 4 * columns) { // four rows at once: x is fetched once for all
+/* The same as a matrix: its rows. */
+function matrix(base64, columns) {
+  const all = numbers(base64);
+  return Array.from({ length: all.length / columns }, (_, r) => all.subarray(r * columns, (r + 1) * columns));
+}
+
+/* sums += W x: as many numbers of x from its place `from` on as W has columns. */
+function addProduct(sums, W, x, from = 0) {
+  const part = x.subarray(from, from + W[0].length);
+  let r = 0;
+  for (; r + 3 < W.length; r += 4) { // four rows at once: x is fetched once for all
+    const w0 = W[r], w1 = W[r + 1], w2 = W[r + 2], w3 = W[r + 3];
     let s0 = 0, s1 = 0, s2 = 0, s3 = 0;
-    for (let k = 0, w0 = w, w1 = w + columns, w2 = w1 + columns, w3 = w2 + columns; k < columns; k++) {
-      const x_k = x[from + k];
-      s0 += W[w0++] * x_k;
-      s1 += W[w1++] * x_k;
-      s2 += W[w2++] * x_k;
-      s3 += W[w3++] * x_k;
+    for (let k = 0; k < part.length; k++) {
+      const x_k = part[k];
+      s0 += w0[k] * x_k;
+      s1 += w1[k] * x_k;
+      s2 += w2[k] * x_k;
+      s3 += w3[k] * x_k;
     }
     sums[r] += s0;
     sums[r + 1] += s1;
     sums[r + 2] += s2;
     sums[r + 3] += s3;
   }
-  for (; r < sums.length; r++) for (let k = 0; k < columns; k++) sums[r] += W[w++] * x[from + k];
+  for (; r < W.length; r++) for (let k = 0; k < part.length; k++) sums[r] += W[r][k] * part[k];
 }
 
 function softmax(logits, temperature = 1) {

@@ -7,11 +7,16 @@ const idOf = new Map(characters.map((character, id) => [character, id]));
    A state is h and c of every layer: h^1 c^1 h^2 c^2 ..., H float32 numbers each. A layer's weights have the rows of its
    gates in the order i, f, g, o, H rows each. */
 
-const weights = name => numbers(data.weights[name]);
-const embedding = weights("embedding.weight"), W_out = weights("output.weight"), b_out = weights("output.bias");
+const vector = name => numbers(data.weights[name]);
+const embedding = matrix(data.weights["embedding.weight"], E); // a row for each character
+const W_out = matrix(data.weights["output.weight"], H), b_out = vector("output.bias");
 const layers = Array.from({ length: L }, (_, l) => {
-  const [W_x, W_h, b_x, b_h] = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"].map(kind => weights(`layers.${l}.${kind}_l0`));
-  return { W_x, W_h, b: Float64Array.from(b_x, (b, r) => b + b_h[r]) };
+  const name = kind => `layers.${l}.${kind}_l0`, b_h = vector(name("bias_hh"));
+  return {
+    W_x: matrix(data.weights[name("weight_ih")], l === 0 ? E : H),
+    W_h: matrix(data.weights[name("weight_hh")], H),
+    b: Float64Array.from(vector(name("bias_ih")), (b_x, r) => b_x + b_h[r]),
+  };
 });
 const startOfH = l => 2 * l * H, startOfC = l => (2 * l + 1) * H;
 const first = new Map(); // of each character that came: what it adds to the first layer's gates
@@ -19,7 +24,7 @@ const first = new Map(); // of each character that came: what it adds to the fir
 function ofCharacter(id) { // W_x e + b, e the character's row of the embedding
   if (!first.has(id)) {
     const sums = Float64Array.from(layers[0].b);
-    addProduct(sums, layers[0].W_x, embedding, id * E, E);
+    addProduct(sums, layers[0].W_x, embedding[id]);
     first.set(id, sums);
   }
   return first.get(id);
@@ -28,8 +33,8 @@ function ofCharacter(id) { // W_x e + b, e the character's row of the embedding
 /* A layer's sums for its gates, W_x x_t + b + W_h h_{t-1}: x_t is the character, or h_t of the layer below. */
 function gateSums(sums, l, id, before, after) {
   sums.set(l === 0 ? ofCharacter(id) : layers[l].b);
-  if (l > 0) addProduct(sums, layers[l].W_x, after, startOfH(l - 1), H);
-  addProduct(sums, layers[l].W_h, before, startOfH(l), H);
+  if (l > 0) addProduct(sums, layers[l].W_x, after, startOfH(l - 1));
+  addProduct(sums, layers[l].W_h, before, startOfH(l));
 }
 
 const sums = new Float64Array(4 * H);
@@ -51,7 +56,7 @@ function step(id, before) { // the state after a character
 
 function logits(state) { // of the next character
   const found = Float64Array.from(b_out);
-  addProduct(found, W_out, state, startOfH(L - 1), H);
+  addProduct(found, W_out, state, startOfH(L - 1));
   return found;
 }
 
@@ -142,10 +147,13 @@ const visible = character => /[\p{C}\p{Z}\p{M}]/u.test(character)
   ? "U+" + character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0") : character;
 const tell = words => { $("told").textContent = words; };
 
-/* ---- Work, a slice in each frame, so that the page answers meanwhile ----------------------------------------------- */
+/* ---- Work, a slice at a time, so that the page answers in between ------------------------------------------------- */
 
-const SLICE = 28; // milliseconds: most of two of the screen's frames
-let writing = false, due = 0, awake = false, begin = null, search = null; // a search for units, an iterator
+const SLICE = 12, PAUSE = 90; // milliseconds: of work, and at least between two times that what it wrote is shown
+const turns = new MessageChannel(); // a message to itself comes at once, but after the clicks and frames that wait
+turns.port1.onmessage = work;
+let writing = false, due = 0, awake = false, pending = false, begin = null, shown = 0;
+let search = null; // a search for units, an iterator
 const pace = () => Number($("pace").value);
 
 function wake() {
@@ -156,20 +164,30 @@ function wake() {
 function frame(now) {
   if (begin !== null && writing) due = Math.min(due + (now - begin) / 1000 * pace(), 1000);
   begin = now;
-  const until = performance.now() + SLICE;
-  while (performance.now() < until) {
-    if (read() < ids.length) readNext();
-    else if (search) { if (search.next().done) search = null; }
-    else if (writing && ids.length < LONGEST && (pace() === Infinity || due >= 1)) writeNext();
-    else break;
-  }
+  if (!pending) work();
   if (writing && ids.length >= LONGEST) {
     setWriting(false);
     tell(`The text has ${LONGEST.toLocaleString("en")} characters, the most that this page holds.`);
   }
-  show();
   awake = writing || search !== null || read() < ids.length;
+  if (!awake || stale || now - shown > PAUSE) {
+    show();
+    shown = now;
+  }
   if (awake) requestAnimationFrame(frame);
+}
+
+function work() {
+  const until = performance.now() + SLICE;
+  pending = false;
+  while (!pending) {
+    if (read() < ids.length) readNext();
+    else if (search) { if (search.next().done) search = null; }
+    else if (writing && ids.length < LONGEST && (pace() === Infinity || due >= 1)) writeNext();
+    else return;
+    pending = performance.now() > until;
+  }
+  turns.port2.postMessage(null);
 }
 
 function writeNext() {
@@ -197,7 +215,7 @@ function unitSums(l, u, t, n) {
   const { W_x, W_h, b } = layers[l], r = n * H + u;
   const product = (W, x, from) => {
     let sum = 0;
-    for (let k = 0, w = r * H; k < H; k++) sum += W[w++] * x[from + k];
+    for (let k = 0; k < H; k++) sum += W[r][k] * x[from + k];
     return sum;
   };
   const ofX = l === 0 ? ofCharacter(ids[t])[r] : b[r] + product(W_x, states[t + 1], startOfH(l - 1));
@@ -231,8 +249,14 @@ const newline = idOf.get("\n");
 const classAt = t => shadeAt(t) + (ids[t] === newline ? " newline" : "") + (t < given ? " given" : "")
   + (t === chosen ? " chosen" : "");
 
+/* A line out of sight waits until it comes into sight: 20,000 characters are too many to colour at once. */
+function colourLine(line) {
+  line.waits = line.outOfSight;
+  if (!line.waits) for (const cell of line.children) cell.className = classAt(cell.at);
+}
+
 function recolour() {
-  for (const cell of cells) cell.className = classAt(cell.at);
+  for (const line of paper.children) colourLine(line);
   $("surprise-scale").hidden = colour !== "surprise";
   $("unit-scale").hidden = colour !== "unit";
   [$("low").textContent, $("middle").textContent, $("high").textContent] = scaleOf(picked.signal).slice(1);
@@ -245,6 +269,11 @@ function recolour() {
 /* ---- What is shown ------------------------------------------------------------------------------------------------- */
 
 const paper = $("text"), cells = [];
+paper.addEventListener("contentvisibilityautostatechange", event => { // a browser that has no such event colours all lines
+  const line = event.target;
+  line.outOfSight = event.skipped;
+  if (line.waits && !line.outOfSight) colourLine(line);
+}, true);
 let pointed = null, chosen = null, stale = true; // places; whether the numbers beside the text are of another one
 
 const tabTo = choosable(paper, {
