@@ -13,7 +13,6 @@ from part3.dataset import ends_of_items, padded
 CHUNK = 8192  # characters read at once, of all blocks together
 LOGITS = 8_000_000  # numbers at once, 32 MB: with a large vocabulary fewer characters are read at once
 PIECE = 20  # characters that dynamic evaluation learns from at once
-MAX_NORM = 5.0  # of its gradients, as training clips by default
 NUM_BLOCKS = 16  # that the held-out text is read in while training: faster, and the loss a little higher
 WHOLE = 200_000  # characters: a held-out text up to so long is evaluated whole while training
 SHARE = 0.1  # of the characters trained on between two evaluations: so much of a longer one
@@ -33,11 +32,12 @@ def predictions(model, ids, block_size=None, stop=False):
 def dynamic_predictions(model, ids, rate):
     """Yield logits (1, t, V) and targets (1, t), int64, of a text in one, from a model that goes on learning from it.
 
-    Dynamic evaluation (Krause et al. 2018), their SGD rule: once PIECE characters are predicted, the weights, in place,
-    make a step of `rate` against the gradient of their mean loss, clipped as in training. So each character is
-    predicted before it is learned from, in the order of the text; the state is carried, and nothing is dropped out.
+    Dynamic evaluation (Krause et al. 2018): once PIECE characters are predicted, the weights, in place, make a step of
+    `rate` against the gradient of their mean loss, each divided by the root of its mean square, as in their RMS rule;
+    but that is gathered on the way here (Adam's, without momentum), and nothing draws the weights back. So each
+    character is predicted before it is learned from, in the order of the text; the state is carried, without dropout.
     """
-    optimizer, state = torch.optim.SGD(model.parameters(), lr=rate), None
+    optimizer, state = torch.optim.Adam(model.parameters(), lr=rate, betas=(0.0, 0.999)), None
     model.train()  # CUDA's LSTM has no gradient else
     model.dropout.eval()
     for x, y in zip(ids[None, :-1].split(PIECE, dim=1), ids[None, 1:].split(PIECE, dim=1), strict=True):
@@ -46,7 +46,6 @@ def dynamic_predictions(model, ids, rate):
         yield logits.detach(), targets
         optimizer.zero_grad()
         F.cross_entropy(logits.flatten(0, 1), targets.flatten()).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), MAX_NORM)
         optimizer.step()
     model.eval()
 

@@ -116,7 +116,7 @@ def main(argv=None):
     dynamic = "the model goes on learning from the text, each character once it is scored (Krause et al. 2018)"
     parser.add_argument("--dynamic", action="store_true", help=dynamic)
     rate = number_between(0, 1e30, include_low=True)
-    parser.add_argument("--dynamic_rate", type=rate, default=0.03, help="learning rate of --dynamic")
+    parser.add_argument("--dynamic_rate", type=rate, default=2e-4, help="learning rate of --dynamic")
     page = f"also write a page of the first {SHOWN:,} characters, coloured by surprise"
     parser.add_argument("--html", type=new_file, metavar="FILE", help=page)
     parser.add_argument("--device", default="cpu", help="auto (cuda, then mps, then cpu), cpu, cuda, cuda:1, mps")
