@@ -116,13 +116,8 @@ class Parser(argparse.ArgumentParser):
         """The command line that gives the settings `config`, a Namespace, with `changes`: what is not default."""
         started = os.path.realpath(sys.argv[0]) == os.path.realpath(self.script)  # not where a notebook calls main()
         words = ["python", sys.argv[0] if started else os.path.relpath(self.script)]
-        for name, value in {**vars(config), **changes}.items():
-            if value is True:
-                words.append(f"--{name}")
-            elif isinstance(value, list) and value != self.get_default(name):
-                words += [f"--{name}", *map(str, value)]
-            elif value != self.get_default(name):
-                words += flag_words(name, value)
+        settings = {**vars(config), **changes}
+        words += setting_words({name: settings[name] for name in settings if settings[name] != self.get_default(name)})
         return printing.command_line(words)
 
 
@@ -131,6 +126,19 @@ def flag_words(name, value):
     if str(value).startswith("-"):
         return [f"--{name}={'./' * isinstance(value, Path)}{value}"]
     return [f"--{name}", str(value)]
+
+
+def setting_words(settings):
+    """The words of a command line that give these settings, {name: plain value}; None and False are not given."""
+    words = []
+    for name, value in settings.items():
+        if value is True:
+            words.append(f"--{name}")
+        elif isinstance(value, list):
+            words += [f"--{name}", *map(str, value)]
+        elif value is not None and value is not False:
+            words += flag_words(name, value)
+    return words
 
 
 def with_flags(words, more):

@@ -2,6 +2,7 @@
 
 import codecs
 import io
+import math
 import os
 import shlex
 import sys
@@ -13,6 +14,7 @@ from functools import partial
 from tqdm import tqdm
 
 SECONDS_BETWEEN_LINES = 5
+SECONDS_BETWEEN_TEXTS = 10
 
 
 class Bar(tqdm):
@@ -29,15 +31,22 @@ Bar.set_lock(threading.RLock())  # of this class alone: other users of tqdm keep
 
 
 class Progress:
-    """Counts steps up to `total`; a `with` block ends the bar. With `show` False it says nothing."""
+    """Counts steps up to `total`; a `with` block ends the bar. With `show` False it says nothing.
 
-    def __init__(self, total, done=0, unit="step", show=True):
+    `seconds_left`, if given, is a function: at most so many seconds are left, however many steps.
+    """
+
+    def __init__(self, total, done=0, unit="step", show=True, seconds_left=None):
         bar = show and sys.stderr.isatty()
         self.lines = show and not bar
-        self.bar = Bar(total=total, initial=done, unit=unit, dynamic_ncols=True, disable=not bar)
+        form = (
+            "{n_fmt}/{total_fmt} [{elapsed}, {rate_fmt}{postfix}]" if seconds_left else None
+        )  # no share, no time left
+        self.bar = Bar(total=total, initial=done, unit=unit, dynamic_ncols=True, disable=not bar, bar_format=form)
+        self.seconds_left = seconds_left or (lambda: math.inf)
         self.total, self.done, self.unit = total, done, unit
         self.done_before, self.started = done, time.monotonic()
-        self.said, self.text = self.started, ""
+        self.said, self.text, self.shown = self.started, "", self.started
 
     def __enter__(self):
         return self
@@ -48,7 +57,15 @@ class Progress:
     def note(self, text):
         """Show this after the count from now on."""
         self.text = text
-        self.bar.set_postfix_str(text, refresh=False)
+        left = self.seconds_left()
+        limit = "" if left == math.inf else f"at most {tqdm.format_interval(max(0, left))} left, "
+        self.bar.set_postfix_str(limit + text, refresh=False)
+
+    def show(self, text):
+        """Above the bar, where there is one, show a text that stays; not more often than SECONDS_BETWEEN_TEXTS."""
+        if not self.bar.disable and time.monotonic() - self.shown >= SECONDS_BETWEEN_TEXTS:
+            self.shown = time.monotonic()
+            self.bar.write(text, file=sys.stderr)
 
     def advance(self, note=None, by=1):
         """So many steps are done; `note`, if given, is shown after the count from now on."""
@@ -59,6 +76,7 @@ class Progress:
         if self.lines and time.monotonic() - self.said >= SECONDS_BETWEEN_LINES:
             self.said = time.monotonic()
             left = (self.said - self.started) / (self.done - self.done_before) * (self.total - self.done)
+            left = min(left, max(0, self.seconds_left()))
             count = f"{self.unit} {self.done}/{self.total}, at most {tqdm.format_interval(left)} left"
             print(f"{count}  {self.text}", file=sys.stderr, flush=True)
 

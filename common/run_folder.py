@@ -56,7 +56,7 @@ class RunFolder:
     ):
         if resume and path is None:
             raise ValueError("--resume needs --output_dir, the folder of the run to resume")
-        self.settings = settings
+        self.settings, self._may_change = settings, may_change
         self.path = _numbered(Path(default)) if path is None else Path(path)
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"output folder {self.path} is a file")
@@ -70,8 +70,8 @@ class RunFolder:
 
             def check(path, state):
                 check_entries(path, state, {"step": 0, "settings": {}}, math.inf)
+                state["settings"] = {**(before or {}), **state["settings"]}
                 if "tables" not in state:  # an older version's, which was saved after each evaluation
-                    state["settings"] = {**(before or {}), **state["settings"]}
                     state |= {"evaluated": state["step"], "last": [0.0, 0.0], "train_loss": 0.0}
                     state["tables"] = {name: _digest(_up_to_step(self.path / name, state["step"])) for name in headers}
                 check_entries(path, state, {"tables": {name: [0, ""] for name in headers}}, math.inf)
@@ -111,7 +111,7 @@ class RunFolder:
         return content[:size]
 
     def begin(self, device):
-        """Write config.json, with the torch.device that computes, and cut the tables back to the checkpoint.
+        """Write config.json, with the torch.device that computes and a history of changes; cut the tables back.
 
         To be called once all is checked, and threads are set. Raises OSError.
         """
@@ -119,6 +119,7 @@ class RunFolder:
             remove_half_written(path)
         config = {
             **self.settings,
+            **self._history(),
             "command": sys.argv,
             "python": platform.python_version(),
             "torch": torch.__version__,
@@ -129,6 +130,18 @@ class RunFolder:
         for name, content in self._tables.items():
             if content or (self.path / name).exists():
                 write_atomically(self.path / name, content)
+
+    def _history(self):
+        """What was changed at resumes so far, {"history": [{"step", "changed": {name: [before, now]}}, ...]}, or {}."""
+        path = self.path / CONFIG
+        before = read_object(path, OURS) if path.exists() else {}
+        history, now = before.get("history"), json.loads(json.dumps(self.settings))
+        history = history if isinstance(history, list) else []
+        names = [name for name in self._may_change if name in before and before[name] != now.get(name)]
+        if names:
+            changed = {name: [before[name], now.get(name)] for name in names}
+            history = [*history, {"step": self.state["step"] if self.state else 0, "changed": changed}]
+        return {"history": history} if history else {}
 
     def log(self, *row):
         """Append a row, a number for every column, to metrics.csv."""

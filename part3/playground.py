@@ -29,8 +29,9 @@ def held_out_text(trained, txt_file):
 
     Raises ValueError as `read_text` does, OSError for a `txt_file` that is given and cannot be read.
     """
-    path = ROOT / (txt_file or trained.settings.get("txt_file", ""))
-    if txt_file is None and not path.is_file():
+    own = trained.settings.get("txt_file")  # a list, if there were several
+    path = ROOT / (txt_file or (own if isinstance(own, str) else ""))
+    if txt_file is None and (not path.is_file() or trained.lines):  # a list is shuffled before the cut
         return ""
     text = read_text(path, trained.settings.get("encoding", "utf-8"))
     _, text = split(text, trained.settings.get("val_fraction", 0.1))

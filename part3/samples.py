@@ -9,12 +9,16 @@ SAMPLE_LENGTH = 30  # characters
 
 
 def greedy_sample(model, dataset, step, seed):
-    """A record of what the model writes greedily after a first character drawn at random (question (b))."""
+    """A record of what the model writes greedily after a first character drawn at random (question (b)).
+
+    Of a list it is an item, up to its end.
+    """
     rng = np.random.default_rng([seed, step])
     first = rng.integers(dataset.vocab_size)
     writer = Writer(model.state_dict())
-    ids = [int(i[0]) for i in write(writer, [first], SAMPLE_LENGTH - 1, rng, temperature=0)]
-    text = dataset.convert_to_string([first, *ids])
+    before, stop = ([], ()) if dataset.item_end is None else ([dataset.item_end], [dataset.item_end])
+    steps = write(writer, [*before, first], SAMPLE_LENGTH - 1, rng, stop=stop, temperature=0)
+    text = dataset.convert_to_string([first, *(int(i[0]) for i in steps)])
     return {"step": step, "temperature": 0, "first": text[0], "text": text}
 
 

@@ -59,7 +59,7 @@ class Writer:
         return h @ self.W_out.T + self.b_out
 
 
-def choose(logits, rng, temperature=1.0, top_k=None, top_p=None):
+def choose(logits, rng, temperature=1.0, top_k=None, top_p=None, min_p=None):
     """Draw one character id for each row of logits (B, V), from softmax(logits / temperature); returns ids (B,).
 
     Args:
@@ -68,16 +68,23 @@ def choose(logits, rng, temperature=1.0, top_k=None, top_p=None):
             distribution; towards ∞: all alike.
         top_k: draw among the k likeliest only (Fan et al. 2018).
         top_p: draw among the fewest likeliest that hold p of the probability, 0 < p ≤ 1 (Holtzman et al. 2020).
+        min_p: draw among those that have p of the likeliest's probability, 0 < p ≤ 1 (Nguyen et al. 2024).
 
-    Raises ValueError for a value out of range.
+    All three are of the tempered distribution. Raises ValueError for a value out of range.
     """
-    if not (0 <= temperature < np.inf and (top_k is None or top_k >= 1) and (top_p is None or 0 < top_p <= 1)):
-        raise ValueError(f"temperature {temperature}, top_k {top_k} or top_p {top_p} is out of range")
+    if not (
+        0 <= temperature < np.inf
+        and (top_k is None or top_k >= 1)
+        and all(share is None or 0 < share <= 1 for share in (top_p, min_p))
+    ):
+        raise ValueError(f"temperature {temperature}, top_k {top_k}, top_p {top_p} or min_p {min_p} is out of range")
     if temperature == 0:
         return logits.argmax(axis=1)
     logits = logits.astype(np.float64)
     with np.errstate(over="ignore"):  # a tiny temperature makes -∞ of all but the largest, which is 0
         p = np.exp((logits - logits.max(axis=1, keepdims=True)) / temperature)
+    if min_p is not None:
+        p *= p >= min_p  # the likeliest has 1
     if top_k is not None or top_p is not None:
         p /= p.sum(axis=1, keepdims=True)
         order = np.argsort(-p, axis=1, kind="stable")
@@ -91,8 +98,11 @@ def choose(logits, rng, temperature=1.0, top_k=None, top_p=None):
     return (cumulated <= drawn).sum(axis=1)
 
 
-def write(writer, prompt, length, rng, num_texts=1, **how):
+def write(writer, prompt, length, rng, num_texts=1, stop=(), **how):
     """Read the prompt, ids (N ≥ 1,), then yield `length` times the next ids (B,) of B = `num_texts` texts.
+
+    With ids `stop` (K ≥ 1,) it ends sooner: once every text has had them after the prompt. What a text has after its
+    own is to be cut off.
 
     The prompt is read once, however many texts follow it. The state is carried all along, so the time is linear in the
     length and the memory constant. `how` is what `choose` takes. Raises ValueError if the prompt is empty.
@@ -104,7 +114,16 @@ def write(writer, prompt, length, rng, num_texts=1, **how):
         logits = writer.read([int(character)])  # (1, V)
     writer.copy(num_texts)
     logits = logits.repeat(num_texts, axis=0)  # (B, V)
+    last, ended = (
+        np.full((num_texts, len(stop)), -1),
+        np.zeros(num_texts, dtype=bool),
+    )  # ids (B, K); whether it had them
     for _ in range(length):
         ids = choose(logits, rng, **how)
         yield ids
+        if len(stop):
+            last = np.column_stack([last[:, 1:], ids])
+            ended |= (last == stop).all(axis=1)
+            if ended.all():
+                return
         logits = writer.read(ids)

@@ -18,7 +18,7 @@ from assets.page import refuse_overwriting, write_page
 from common.arguments import Parser, new_file, number_between, whole_number
 from common.device import limit_threads, working_device
 from part3.dataset import encode, split
-from part3.evaluation import parts_of, predictions
+from part3.evaluation import dynamic_predictions, parts_of, predictions
 from part3.page import surprise_page
 from part3.text import read_input
 from part3.trained import BOOK, Trained, small_step
@@ -27,18 +27,20 @@ SHOWN = 20_000  # characters, from the first on, that a page shows
 LIKELIEST = 5  # next characters that a page gives for each
 
 
-def score(model, ids, block_size=None, shown=0):
+def score(model, ids, block_size=None, shown=0, rate=None):
     """How well a model predicts a text, ids (N ≥ 2,), and what it expected of the first `shown` predicted characters.
 
     Returns how many characters were predicted (the blocks as in `predictions`), their mean cross-entropy in nats, the
     share of them that was likeliest; and for the M ≤ `shown` first their surprises in bits (M,), the ids of the
     likeliest in their place and the probabilities of these, (M, LIKELIEST), or fewer for a smaller vocabulary: lists.
+    With a `rate` the model, in place, learns from the text while it reads it in one, as in `dynamic_predictions`.
     """
     block_size = min(block_size or len(ids), len(ids) - 1)
     count, nats, hits, expected = 0, 0.0, 0, []
-    for part in parts_of(model, ids, block_size):
+    for part in parts_of(model, ids, block_size) if rate is None else [ids]:
+        reading = predictions(model, part, block_size) if rate is None else dynamic_predictions(model, part, rate)
         shown_here, read, pieces = max(0, shown - count), 0, []
-        for logits, targets in predictions(model, part, block_size):  # of all blocks of the part, the next t characters
+        for logits, targets in reading:  # of all blocks of the part, the next t characters
             log_p = logits.log_softmax(dim=2)  # (B, t, V)
             surprise = -log_p.gather(2, targets[..., None])[..., 0]  # nats (B, t)
             count += targets.numel()
@@ -71,10 +73,15 @@ def print_score(config):
     if len(ids) < len(text):
         print(f"{len(text) - len(ids)} characters that the model does not know were skipped")
 
-    count, nats, accuracy, expected = score(model, ids, config.block_size, SHOWN - 1 if config.html else 0)
+    rate = config.dynamic_rate if config.dynamic else None
+    count, nats, accuracy, expected = score(model, ids, config.block_size, SHOWN - 1 if config.html else 0, rate)
+    if rate and not math.isfinite(nats):
+        raise ValueError(f"--dynamic_rate {rate:g} is too high: the model diverged on {config.txt_file}")
     reading = f"in blocks of {config.block_size} characters, each from a zero state"
     if config.block_size is None or config.block_size >= len(ids) - 1:
         reading = "in one, the state carried"
+    if config.dynamic:
+        reading += f", the model learning from what it has read at a rate of {rate:g} (dynamic evaluation)"
     facts = {
         "characters predicted": f"{count:,}",
         "nats per character": f"{nats:.4f}",
@@ -106,10 +113,16 @@ def main(argv=None):
     parser.add_argument("--val_fraction", type=number_between(0, 1), help=end)
     blocks = "read blocks of so many characters, each from a zero state; None: all in one, the state carried"
     parser.add_argument("--block_size", type=whole_number(1, 10**9), help=blocks)
+    dynamic = "the model goes on learning from the text, each character once it is scored (Krause et al. 2018)"
+    parser.add_argument("--dynamic", action="store_true", help=dynamic)
+    rate = number_between(0, 1e30, include_low=True)
+    parser.add_argument("--dynamic_rate", type=rate, default=2e-4, help="learning rate of --dynamic")
     page = f"also write a page of the first {SHOWN:,} characters, coloured by surprise"
     parser.add_argument("--html", type=new_file, metavar="FILE", help=page)
     parser.add_argument("--device", default="cpu", help="auto (cuda, then mps, then cpu), cpu, cuda, cuda:1, mps")
     config = parser.parse_args(argv)
+    if config.dynamic and config.block_size:
+        parser.error("--dynamic reads the text in one, not in blocks: leave --block_size out")
     limit_threads()
     with parser.printing():
         print_score(config)

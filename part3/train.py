@@ -25,10 +25,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from common.arguments import Parser, flag_words, new_folder, number_between, positive_number, whole_number
+from common.arguments import Parser, new_folder, number_between, positive_number, whole_number
 from common.checkpoint import restore
 from common.device import choose_device, keep_freed_memory, limit_threads, told, warn_of_memory, working_device
-from common.printing import Progress, command_line
+from common.printing import Progress
 from common.run_folder import RunFolder
 from common.training import (
     Clock,
@@ -39,33 +39,36 @@ from common.training import (
     hears_signals,
     run_to_the_end,
 )
-from part3.dataset import ParallelStreams, RandomSentences, TextDataset
+from part3.dataset import ParallelStreams, RandomItems, RandomSentences, TextDataset, files_of
+from part3.defaults import PRESETS, is_resumed, may_change, only_alone, parse_flags
 from part3.evaluation import final_losses, held_out_loss, part_to_evaluate
 from part3.optimizer import OPTIMIZERS, SCHEDULES, build_optimizer, learning_rate_at
 from part3.precision import PRECISIONS, check_precision, computing_in
 from part3.ranks import Ranks, run_script
 from part3.samples import greedy_sample, write_samples
 from part3.summary import Summary
-from part3.trained import BEST, Trained, build_model, memory_of_an_update, small_step, write_trained
+from part3.telling import say_result, say_text, warn_of_text
+from part3.trained import BEST, Trained, build_model, carry_over, memory_of_an_update, small_step, write_trained
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLERS = {"sentences": RandomSentences, "streams": ParallelStreams}
 COLUMNS = ("step", "train_loss", "heldout_loss", "heldout_bpc", "learning_rate", "cpu_seconds", "wall_seconds")
 MEMORY_FLAGS = "--batch_size, --seq_length or --lstm_num_hidden"  # that lower the memory of an update
-RESUMED = ("device", "max_minutes", "patience", "ranks", "txt_file")  # settings that may change in a resumed run
-MAY_CHANGE = {"step": (*RESUMED, "train_steps"), "cosine": RESUMED}  # a cosine needs to know its end from the start
 
 
 def build_parser():
     parser = Parser(__doc__, __file__)
     updates, share = whole_number(1, 10**9), number_between(0, 1, include_high=True)
     text = parser.add_argument_group("text")
-    text.add_argument("--txt_file", required=True, help="the book, a text file")
+    text.add_argument("--txt_file", nargs="+", help="the book, one text file or several; - for standard input")
     text.add_argument("--encoding", default="utf-8", help="encoding of the file")
     text.add_argument("--val_fraction", type=number_between(0, 1, True), default=0.1, help="share held out at the end")
+    text.add_argument("--lines", action="store_true", help="the text is a list, an item a line: names, titles, ...")
     text.add_argument("--seq_length", type=whole_number(1, 100_000), default=30, help="characters of a window, T")
     text.add_argument("--sampling", choices=SAMPLERS, default="sentences", help="random windows, or streams with state")
+    parser.add_argument("--preset", choices=PRESETS, default="course", help="defaults for some of the flags below")
     model = parser.add_argument_group("model")
+    model.add_argument("--init_from", help="a run, its best.pt or checkpoint.pt: fine-tune its model, of its sizes")
     model.add_argument("--lstm_num_hidden", type=whole_number(1, 10_000), default=128, help="units of a layer")
     model.add_argument("--lstm_num_layers", type=whole_number(1, 100), default=2, help="number of layers")
     model.add_argument("--embedding_dim", type=whole_number(1, 10_000), default=64, help="numbers for a character")
@@ -163,7 +166,8 @@ def train(config, dataset, sampler, model, run, stop, ranks, summary=None):
     if saved:
         step, best_loss, since_best = saved["step"], saved["best_loss"], saved["since_best"]
         evaluated, train_loss = saved["evaluated"], saved["train_loss"]
-        state = saved["state"] and [ranks.shard(tensor, dim=1).to(device, torch.float32) for tensor in saved["state"]]
+        if config.sampling == "streams" and saved["state"]:
+            state = [ranks.shard(tensor, dim=1).to(device, torch.float32) for tensor in saved["state"]]
         restore(parts, saved)
     saved_at = (step, evaluated) if saved else None
     heldout_part = slice(*evaluated_part(dataset, config))
@@ -171,12 +175,13 @@ def train(config, dataset, sampler, model, run, stop, ranks, summary=None):
         torch.manual_seed(int(np.random.default_rng([config.seed, step, ranks.rank]).integers(2**63)))
     predict = ranks.wrap(model)
 
-    with Progress(config.train_steps, done=step, show=ranks.rank == 0) as progress:
+    left = config.max_minutes and (lambda: 60 * config.max_minutes - clock.wall_seconds)
+    with Progress(config.train_steps, done=step, show=ranks.rank == 0, seconds_left=left) as progress:
         while True:
             if run and step > evaluated and (step % config.eval_every == 0 or step == config.train_steps):
                 rate, seconds = optimizer.param_groups[0]["lr"], clock.seconds()
                 with clock.paused(), suppress(Stopped):
-                    heldout_loss = held_out_loss(model, dataset.held_out[heldout_part], stop)
+                    heldout_loss = held_out_loss(model, dataset.held_out[heldout_part], stop, dataset.item_end)
                     numbers = (train_loss, heldout_loss, heldout_loss / math.log(2), rate)
                     run.log(step, *numbers, *seconds)
                     if summary:
@@ -219,14 +224,16 @@ def train(config, dataset, sampler, model, run, stop, ranks, summary=None):
 
             note = None
             if step % config.print_every == 0:
-                accuracy = ranks.all_reduce_mean((logits.argmax(dim=2) == targets).float().mean()).item()
+                accuracy = ranks.all_reduce_mean((logits.argmax(dim=2) == targets)[targets >= 0].float().mean()).item()
                 B, now = config.batch_size, f"{datetime.now():%Y-%m-%d %H:%M}"
                 note = f"{now}, batch size {B}, {B * step / clock.wall_seconds:.0f} examples/s, accuracy {accuracy:.2f}"
                 best = f", best held out {best_loss:.3f}" if math.isfinite(best_loss) else ""
                 note += f", loss {train_loss:.3f}{best}"
             if run and step % config.sample_every == 0:
                 with clock.paused():
-                    run.note("samples", greedy_sample(model, dataset, step, config.seed))
+                    sample = greedy_sample(model, dataset, step, config.seed)
+                    run.note("samples", sample)
+                    progress.show(f"step {step}: {sample['text']!r}")
             progress.advance(note)
     if not run:
         return {}
@@ -234,7 +241,7 @@ def train(config, dataset, sampler, model, run, stop, ranks, summary=None):
     with clock.paused(), suppress(Stopped):
         write_samples(run)
         best = Trained(run.path)
-        losses = final_losses(best.model().to(device), dataset.held_out, stop)
+        losses = final_losses(best.model().to(device), dataset.held_out, stop, dataset.item_end)
     return losses and {"ended_by": ending, "steps": step, "best_step": best.step, **losses, **clock.results()}
 
 
@@ -243,8 +250,11 @@ def load(config, ranks, device):
     name = config.device if ranks.size == 1 else str(device)  # "auto" may end on the CPU, which one of several may not
     device = working_device(name, partial(small_step, settings_of(config)))
     check_precision(config.precision, device)
-    dataset = TextDataset(config.txt_file, config.seq_length, config.encoding, config.val_fraction)
-    sampler = SAMPLERS[config.sampling](dataset, config.batch_size, config.seed, device)
+    cut = (config.val_fraction, config.lines, config.seed)
+    dataset = TextDataset(config.txt_file, config.seq_length, config.encoding, *cut)
+    sampler = (RandomItems if config.lines else SAMPLERS[config.sampling])(
+        dataset, config.batch_size, config.seed, device
+    )
     torch.manual_seed(config.seed)
     return dataset, sampler, build_model(dataset.vocab_size, settings_of(config)).to(device)
 
@@ -253,19 +263,27 @@ def begin(config, dataset, sampler, model, ranks):
     """The run that begins and its summary; None and None but on rank 0."""
     run, summary, device = None, None, next(model.parameters()).device
     if ranks.rank == 0:
-        if dataset.vocab_size > 20_000:
-            words = "is the text in another --encoding, or binary?"
-            print(f"warning: {dataset.vocab_size} distinct characters: {words}", file=sys.stderr)
+        warn_of_text(dataset)
         warn_of_memory(memory_of_an_update(config, dataset.vocab_size) / ranks.size, device, MEMORY_FLAGS)
         wanted = {**settings_of(config), "text": dataset.digest, "ranks": ranks.size}
         wanted["evaluated_part"] = evaluated_part(dataset, config)
-        about = {"resume": config.resume, "may_change": MAY_CHANGE[config.schedule]}
-        about |= {"default": ROOT / f"results/part3/{Path(config.txt_file).stem}"}
-        about["before"] = {"precision": "float32", "evaluated_part": [0, len(dataset.held_out)]}
+        about = {"resume": config.resume, "may_change": may_change(config)}
+        said = None
+        if config.init_from and not is_resumed(config):
+            said = carry_over(Trained(config.init_from), model, dataset.characters)
+        about |= {"default": ROOT / f"results/part3/{Path(files_of(config.txt_file)[0]).stem}"}
+        about["before"] = {
+            "precision": "float32",
+            "evaluated_part": [0, len(dataset.held_out)],
+            "lines": False,
+            "preset": "course",
+        }
         files = ["samples.jsonl", "samples.md", BEST]
         shape = (config.lstm_num_layers, config.batch_size, config.lstm_num_hidden)
         entries = {"best_loss": math.inf, "since_best": 0, "evaluated": 0, "train_loss": 0.0}
-        entries |= {"characters": dataset.characters, "state": [torch.empty(shape, device="meta")] * 2}
+        entries |= {"characters": dataset.characters}
+        if config.sampling == "streams":  # else each batch starts from zero
+            entries["state"] = [torch.empty(shape, device="meta")] * 2
         entries |= build_parts(config, model, sampler, device)
         run = RunFolder(config.output_dir, wanted, COLUMNS, files, **about, entries=entries)
         if run.state and run.state["best_loss"] != math.inf:  # there was an evaluation
@@ -275,6 +293,8 @@ def begin(config, dataset, sampler, model, ranks):
     if run:
         summary = Summary(config.summary_path) if config.summary_path else None
         run.begin(device)
+        if said:
+            print(said)
     return run, summary
 
 
@@ -293,13 +313,15 @@ def prepare(config, ranks, device):
 @hears_signals
 def main(argv=None):
     parser = build_parser()
-    config = parser.parse_args(argv)
+    config = parse_flags(parser, argv)
     stop = StopFlag()
     try:
         ranks = Ranks()
         device = ranks.device(choose_device(config.device))
         if config.batch_size % ranks.size:
             raise ValueError(f"--batch_size {config.batch_size} cannot be divided among {ranks.size} ranks")
+        if ranks.size > 1 and (flag := only_alone(config)):
+            raise ValueError(f"{flag} is for one process, not for {ranks.size} ranks")
         ranks.connect(device)
         dataset, sampler, model, run, summary = prepare(config, ranks, device)
     except (ValueError, OSError, RuntimeError, MemoryError) as error:
@@ -308,23 +330,9 @@ def main(argv=None):
     training = partial(ranks.run, partial(train, config, dataset, sampler, model, run, stop, ranks, summary))
     if not run:
         return ranks.follow(training, stop)
-    parts = f"{len(dataset.training)} characters for training, {len(dataset.held_out)} held out"
-    start, end = run.settings["evaluated_part"]
-    if end - start < len(dataset.held_out):
-        parts += f" (while training {end - start} of them are evaluated, from the {start + 1}th on)"
-    layers = f"{config.lstm_num_layers} layers of {config.lstm_num_hidden}"
-    print(f"{config.txt_file}: {parts}, {dataset.vocab_size} distinct; {layers}, {config.sampling}")
-    resume = partial(parser.command, config, output_dir=run.path, resume=True)
+    say_text(config, dataset, run)
     result = run_to_the_end(training, run, stop, parser, config, MEMORY_FLAGS)
-    loss, setting = result["heldout_loss"], result["ended_by"]
-    bits = "nothing held out"
-    if loss is not None:
-        bits = f"held-out loss {loss:.4f} nats ({loss / math.log(2):.4f} bits) per character"
-    seconds = f"{result['wall_seconds']:.0f} s ({result['cpu_seconds']:.0f} s CPU)"
-    print(f"{bits}, best at step {result['best_step']} of {result['steps']}, {seconds}, {run.path}")
-    if (setting, config.schedule) != ("train_steps", "cosine"):
-        print(f"train longer with: {resume(**{setting: 2 * getattr(config, setting)})}")
-    print(f"write with: {command_line(['python', 'part3/generate.py', *flag_words('checkpoint', run.path)])}")
+    say_result(parser, config, dataset, run, result, sum(p.numel() for p in model.parameters()))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from common.checkpoint import LATEST, CheckpointError, check_entries, read_checkpoint, write_checkpoint
+from part3.dataset import TextDataset, encode, files_of
 from part3.model import TextGenerationModel
 
 BEST = "best.pt"
@@ -21,7 +22,7 @@ class Trained:
             checkpoint.pt.
 
     Attributes: `path`, `weights` (a state_dict, on the CPU), `characters` (the sorted vocabulary, a str), `settings`
-    (of the training, a dict), `step`.
+    (of the training, a dict), `step`, `lines` (whether the text was a list).
 
     Raises CheckpointError for a file that part 3 did not write, OSError if it cannot be opened.
     """
@@ -47,6 +48,9 @@ class Trained:
         check_entries(self.path, state, {"model": large})
         expected = build_model(V, self.settings).state_dict()
         check_entries(self.path, state, {"model": expected})
+        self.lines = self.settings.get("lines") is True
+        if self.lines and "\n" not in self.characters:
+            raise CheckpointError(f"{self.path} cannot be used: settings.lines is True, but no item of a list can end")
         self.weights = {name: state["model"][name].float() for name in expected}
 
     def model(self):
@@ -54,6 +58,47 @@ class Trained:
         model = build_model(len(self.characters), self.settings)
         model.load_state_dict(self.weights)
         return model.eval()
+
+    def training_items(self):
+        """The items of the list that it was trained on, a set; None if it is not there any more, or was no list."""
+        names = ("txt_file", "encoding", "val_fraction", "seed")
+        try:
+            txt_file, encoding, val_fraction, seed = (self.settings[name] for name in names)
+            if "-" in files_of(txt_file):
+                return None
+            dataset = TextDataset(txt_file, 1, encoding, val_fraction, True, seed)
+        except (OSError, ValueError, KeyError, TypeError, ArithmeticError):  # settings may be crafted
+            return None
+        same = dataset.characters == self.characters
+        return {*dataset.convert_to_string(dataset.training).split("\n")} if same else None
+
+
+@torch.no_grad()
+def carry_over(trained, model, characters):
+    """Give a model, in place, the weights of a Trained one of its sizes, for fine-tuning on another text.
+
+    `characters` is the model's vocabulary, a sorted str; those that are new keep their rows in embedding and output as
+    they were drawn. Returns one line that says what was carried over. Raises ValueError if the sizes are others.
+    """
+    known = "".join(character for character in characters if character in trained.characters)
+    new = "".join(character for character in characters if character not in trained.characters)
+    own, here, there = model.state_dict(), encode(known, characters), encode(known, trained.characters)
+
+    def for_a_character(name):  # whether it has a row for each
+        return name.startswith(("embedding.", "output."))
+
+    shapes = [{name: w.shape[for_a_character(name) :] for name, w in m.items()} for m in (trained.weights, own)]
+    if shapes[0] != shapes[1]:
+        sizes = ", ".join(f"--{size} {trained.settings[size]}" for size in HIGHEST)
+        raise ValueError(f"{trained.path} is a model of other sizes: {sizes}")
+    for name, weights in own.items():
+        saved = trained.weights[name].to(weights.device)
+        if for_a_character(name):
+            weights[here] = saved[there]
+        else:
+            weights.copy_(saved)
+    what = f"the weights of {trained.path}, step {trained.step}, are carried over with {len(known)} characters"
+    return f"{what}; new are {new!r:.60}, unused {len(trained.characters) - len(known)}"
 
 
 def write_trained(path, model, characters, settings, step, heldout_loss):

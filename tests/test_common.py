@@ -263,6 +263,26 @@ def test_progress_prints_lines_where_there_is_no_terminal(capsys, monkeypatch):
     assert len(lines) == 2 and lines[0].startswith("step 7/9, at most 00:0") and lines[1].endswith("loss 1.5")
 
 
+def test_progress_knows_a_limit_of_time_and_shows_texts_on_a_terminal_alone(capsys, monkeypatch):
+    monkeypatch.setattr("common.printing.SECONDS_BETWEEN_LINES", 0)
+    monkeypatch.setattr("common.printing.SECONDS_BETWEEN_TEXTS", 0)
+    with Progress(10**9, seconds_left=lambda: 61.5) as progress:
+        progress.advance("loss 1.5")
+        progress.show("a sample")
+    assert capsys.readouterr().err == "step 1/1000000000, at most 01:01 left  loss 1.5\n"
+    with monkeypatch.context() as patch:
+        patch.setattr(sys.stderr, "isatty", lambda: True)
+        with Progress(10**9, seconds_left=lambda: 61.5) as progress:
+            progress.advance("loss 1.5")
+            progress.show("a sample")
+            monkeypatch.setattr("common.printing.SECONDS_BETWEEN_TEXTS", 100)
+            progress.show("too soon")
+            progress.bar.refresh()
+    shown = capsys.readouterr().err
+    assert "a sample\n" in shown and "too soon" not in shown
+    assert "at most 01:01 left, loss 1.5" in shown.splitlines()[-1] and "?" not in shown.splitlines()[-1]
+
+
 DEAF = """
 import time
 from common.training import StopFlag

@@ -15,7 +15,7 @@ BAD = {
     "benchmark": ["--rounds 1", "--json /no/such/x.json", NO_FILE],
     "benchmark_ranks": ["--ranks 1", "--batch_size 7", "--json /no/such/x.json"],
     "generate": [
-        *("--temperature -1", "--temperature nan", "--top_p 0", "--top_p 1.1", "--length 0"),
+        *("--temperature -1", "--temperature nan", "--top_p 0", "--top_p 1.1", "--min_p 0", "--length 0"),
         *("--checkpoint /no/such.pt", "--prompt_file SNOW --unknown skip: prompt is empty"),
     ],
     "novelty": ["--txt_file TEXT /no/such", f"{NO_FILE} TEXT: /no/such", "--txt_file TEXT UMLAUT --encoding ascii"],
@@ -28,6 +28,7 @@ BAD = {
     "train": [
         *(NO_FILE, "--txt_file /: not a regular file", "--encoding klingon", "--device cuda:99", "--val_fraction 1"),
         *("--seq_length 0", "--dropout_keep_prob 0", "--learning_rate inf", "--train_steps 1e6"),
+        *("--lines --sampling streams: --lines", "--lines: an item in each"),
         *("--sampling streams --batch_size 9999: too few for 9999 streams", "--summary_path TEXT"),
     ],
 }

@@ -37,6 +37,31 @@ def test_each_temperature_and_each_prompt_has_a_heading(written):
     assert texts[0].startswith("the c") and texts[1].startswith("a hat") and {len(text) for text in texts} == {5 + 3}
 
 
+def test_texts_end_with_stop(written):
+    whole = written("--length", 60, "--prompt", "the c")[1]
+    assert whole.count("e") > 2
+    assert written("--length", 60, "--prompt", "the c", "--stop", "e")[1] == whole[: whole.index("e", 5) + 1] + "\n"
+    texts = written("--length", 60, "--num_samples", 3, "--stop", "e")[1].splitlines()[1::2]
+    assert all(text.find("e") in (-1, len(text) - 1) for text in texts) and any(len(text) < 60 for text in texts)
+    status, out, err = written("--stop", "ex")
+    assert (status, out, err.count("\n")) == (2, "", 1) and "--stop 'ex': the model never writes 'x'" in err
+
+
+@pytest.mark.parametrize("characters, start", [("\nacehmst\u00e9", "\n\n"), (" acehmst\u00e9", " ")])
+def test_without_a_prompt_each_text_begins_as_those_it_has_read(tmp_path, capsys, characters, start):
+    torch.manual_seed(0)
+    model = build_model(9, SETTINGS)
+    for p in model.parameters():
+        torch.nn.init.uniform_(p, -2, 2)
+    write_trained(tmp_path / "best.pt", model, characters, SETTINGS, 1, 2.0)
+    ids = torch.tensor([[characters.index(c) for c in start]])
+    p = model(ids)[0][0, -1].softmax(0).tolist()
+    flags = ("--checkpoint", tmp_path, "--length", 1, "--num_samples", 2_000)
+    firsts = call(generate.main, *flags, capsys=capsys)[1].split("--- text ")[1:]
+    firsts = [text.partition("\n")[2][0] for text in firsts]
+    assert [firsts.count(c) / 2_000 for c in characters] == pytest.approx(p, abs=0.05)
+
+
 def test_a_prompt_from_a_file_and_its_unknown_characters(written, tmp_path):
     (tmp_path / "p.txt").write_text("the\ncat")
     flags = ["--length", 5, "--prompt_file", tmp_path / "p.txt"]

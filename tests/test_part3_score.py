@@ -21,7 +21,7 @@ from assets.page import PAGES
 from common.arguments import with_flags
 from part3 import page, score
 from part3.dataset import TextDataset, encode
-from part3.evaluation import predictions
+from part3.evaluation import PIECE, predictions
 from part3.trained import Trained, build_model, write_trained
 from tests.browser import CHROMIUM, Browser, is_closed
 from tests.scripts import call, run, start
@@ -97,6 +97,45 @@ def test_the_script_prints_the_score_and_how_the_text_was_read(checkpoint, text,
     assert "read in one" in scored("--block_size", 699)[1]
     monkeypatch.setattr(score, "score", lambda *_: (699, 1e4, 0.0, ([], [], [])))
     assert printed(scored()[1])["perplexity"] == math.inf
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.01])
+def test_dynamic_evaluation_learns_from_each_character_after_it_was_scored_in_their_order(checkpoint, rate):
+    """Against a loop that reads the whole text so far anew for each piece."""
+    ids, model, losses = encode(TEXT[:90], CHARACTERS), Trained(checkpoint).model(), []
+    state, squares = None, [torch.zeros(())] * 99
+    for n in range(0, 89, PIECE):
+        x, y = ids[n : min(n + PIECE, 89)], ids[n + 1 : n + PIECE + 1]
+        logits, state = model(x[None], state)
+        loss, state = F.cross_entropy(logits[0], y, reduction="none"), [tensor.detach() for tensor in state]
+        losses += loss.tolist()
+        gradients = torch.autograd.grad(loss.mean(), [*model.parameters()])
+        with torch.no_grad():
+            for k, (p, g) in enumerate(zip(model.parameters(), gradients, strict=True)):
+                squares[k] = 0.999 * squares[k] + 0.001 * g * g
+                p -= rate * g / ((squares[k] / (1 - 0.999 ** (n // PIECE + 1))).sqrt() + 1e-8)
+    count, nats, _, expected = score.score(Trained(checkpoint).model(), ids, shown=89, rate=rate)
+    assert count == 89 and nats == pytest.approx(sum(losses) / 89, rel=1e-5)
+    assert np.array(expected[0]) * math.log(2) == pytest.approx(losses, rel=1e-4, abs=1e-5)
+    carried = score.score(Trained(checkpoint).model(), ids)[1]
+    assert (nats == pytest.approx(carried, rel=1e-5)) == (rate == 0)
+    other, order = Trained(checkpoint).model(), torch.cat([ids[:60], ids[60:].flip(0)])
+    then = score.score(other, order, shown=89, rate=rate)[3][0]
+    assert then[:59] == expected[0][:59] and not other.training, "what comes later changes nothing before"
+
+
+def test_dynamic_evaluation_by_the_script(scored, monkeypatch):
+    carried, dynamic = (printed(scored(*flags)[1]) for flags in ([], ["--dynamic", "--dynamic_rate", 0.01]))
+    assert (
+        dynamic["characters predicted"] == 699 and dynamic["nats per character"] < carried["nats per character"] - 0.1
+    )
+    assert "at a rate of 0.01 (dynamic evaluation)" in scored("--dynamic", "--dynamic_rate", 0.01)[1]
+    with monkeypatch.context() as patch:
+        patch.setattr(score, "score", lambda *_: (699, math.nan, 0.0, ([], [], [])))
+        refused = scored("--dynamic", "--dynamic_rate", 1e29)
+    blocks = scored("--dynamic", "--block_size", 9)
+    for (status, out, err), named in ((refused, "1e+29 is too high"), (blocks, "--block_size out")):
+        assert (status, out) == (2, "") and named in err.splitlines()[-1]  # the text has control characters
 
 
 def is_score_of(out, checkpoint, text):

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from part3.dataset import ParallelStreams, RandomSentences, TextDataset, encode, split
+from part3.dataset import NO_TARGET, ParallelStreams, RandomItems, RandomSentences, TextDataset, encode, split
 from part3.text import read_text
 
 TEXT = "".join(np.random.default_rng(0).choice(list(string.ascii_letters + " .\n"), 500))
@@ -73,8 +73,9 @@ def drawn(sampler, count):
     return [[x.tolist(), y.tolist(), carried] for x, y, carried in (sampler.batch() for _ in range(count))]
 
 
-@pytest.mark.parametrize("kind", [RandomSentences, ParallelStreams])
-def test_a_restored_sampler_draws_the_same_batches(dataset, kind):
+@pytest.mark.parametrize("kind", [RandomSentences, ParallelStreams, RandomItems])
+def test_a_restored_sampler_draws_the_same_batches(dataset, kind, tmp_path):
+    dataset = list_of(tmp_path, ITEMS) if kind == RandomItems else dataset
     sampler, other = kind(dataset, 4, seed=3), kind(dataset, 4, seed=9)
     drawn(sampler, 17)
     state = sampler.state_dict()
@@ -98,6 +99,70 @@ def test_bytes_become_text_or_the_first_that_does_not_is_named_with_its_offset_a
     for path in (tmp_path, *tmp_path.glob("fifo")):
         with pytest.raises(ValueError, match="not a regular file"):
             read_text(path)
+
+
+def test_the_end_of_each_of_several_files_is_held_out(tmp_path):
+    for name, text in (("a", TEXT), ("b", "0123456789" * 2)):
+        (tmp_path / name).write_text(text)
+    both = TextDataset([tmp_path / "a", tmp_path / "b"], seq_length=9)
+    assert both.convert_to_string(both.training) == TEXT[:450] + "012345678901234567"
+    assert both.convert_to_string(both.held_out) == TEXT[450:] + "89" and set(both.characters) == {*TEXT, *"0123456789"}
+    assert TextDataset([tmp_path / "a"], 9).digest == TextDataset(tmp_path / "a", 9).digest != both.digest
+    (tmp_path / "c").write_text("b\na\n")
+    lists = TextDataset([tmp_path / "c", tmp_path / "b"], 9, val_fraction=0.5, lines=True)
+    assert {len(lists.held_out), len(lists.training)} in ({3, 24}, {5, 22})
+
+
+ITEMS = [f"{a}{b * n}" for a in "abcdefghij" for n, b in enumerate("xyz", start=1)]  # of 2, 3 and 4 characters
+
+
+def list_of(tmp_path, items, seq_length=9, **how):
+    (tmp_path / "list").write_text("\n\n".join(items))  # empty lines do not count
+    return TextDataset(tmp_path / "list", seq_length, lines=True, **how)
+
+
+def test_a_list_is_shuffled_by_the_seed_alone_and_a_tenth_of_its_items_is_held_out(tmp_path):
+    here, reversed_, other = (
+        list_of(tmp_path, items, seed=seed) for items, seed in ((ITEMS, 1), (ITEMS[::-1], 1), (ITEMS, 2))
+    )
+    assert here.digest == reversed_.digest != other.digest
+    parts = [here.convert_to_string(ids) for ids in (here.training, here.held_out)]
+    assert all(part[0] == part[-1] == "\n" == here.characters[here.item_end] for part in parts)
+    training, held_out = (part[1:-1].split("\n") for part in parts)
+    assert len(held_out) == 3 and sorted(training + held_out) == sorted(ITEMS) and training != sorted(training)
+    assert len(list_of(tmp_path, ITEMS, val_fraction=0).held_out) == 0
+    for items in ([], ["a"]):
+        with pytest.raises(ValueError, match="too few for an item in each"):
+            list_of(tmp_path, items, val_fraction=0.5)
+
+
+@pytest.mark.parametrize("seq_length", [9, 3])
+def test_a_row_is_an_item_after_a_newline_and_a_long_one_goes_on_in_another_row(tmp_path, seq_length):
+    dataset = list_of(tmp_path, ITEMS, seq_length)
+    inputs, targets, carried = RandomItems(dataset, 2_000).batch()
+    assert inputs.shape == targets.shape == (2_000, min(seq_length, 5)) and not carried
+    assert inputs.dtype == targets.dtype == torch.int64
+    rows = set()
+    for x, y in zip(inputs, targets, strict=True):
+        length = int((y != NO_TARGET).sum())
+        assert torch.equal(x[1:length], y[: length - 1]) and (y[length:] == NO_TARGET).all()
+        rows.add(dataset.convert_to_string([x[0], *y[:length]]))
+    items = dataset.convert_to_string(dataset.training)[1:-1].split("\n")
+    whole = [f"\n{item}\n" for item in items]
+    assert rows == {
+        item[start : start + seq_length + 1] for item in whole for start in range(0, len(item) - 1, seq_length)
+    }
+
+
+def test_sorted_lines_look_like_a_list(tmp_path):
+    for lines, looks in (
+        (sorted(ITEMS), True),
+        (ITEMS[::-1], False),
+        (["aa"] * 50, False),
+        (sorted(ITEMS)[:19], False),
+    ):
+        (tmp_path / "t").write_text("\n".join(lines))
+        assert TextDataset(tmp_path / "t", 2).looks_sorted == looks
 
 
 @pytest.mark.parametrize("val_fraction, enough", [(0, 31), (0.1, 34)])

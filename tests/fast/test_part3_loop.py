@@ -127,6 +127,22 @@ def test_evaluation_carries_the_state_from_chunk_to_chunk(monkeypatch, chunk):
     assert found[2] != pytest.approx(whole, rel=1e-3)
 
 
+@pytest.mark.parametrize("chunk", [7, 10**6])
+def test_the_items_of_a_list_are_evaluated_each_from_a_zero_state(monkeypatch, chunk):
+    monkeypatch.setattr(evaluation, "CHUNK", chunk)
+    torch.manual_seed(0)
+    model = TextGenerationModel(5, 6, embedding_dim=4)
+    for p in model.parameters():
+        nn.init.uniform_(p, -2, 2)
+    items = [[0, 3, 1, 0], [0, 2, 0], [0, 4, 4, 1, 2, 3, 1, 0], [0, 1, 2, 0]]  # 0 is the newline
+    losses = [(loss_of(model, torch.tensor([i[:-1]]), torch.tensor([i[1:]]))[0], len(i) - 1) for i in items]
+    mean = sum(loss * count for loss, count in losses) / sum(count for _, count in losses)
+    ids = torch.tensor([0, *(i for item in items for i in item[1:])], dtype=torch.uint8)
+    assert evaluate(model, ids, item_end=0) == held_out_loss(model, ids, item_end=0) == pytest.approx(mean, rel=1e-5)
+    assert evaluate(model, ids) != pytest.approx(mean, rel=1e-3)
+    assert evaluation.final_losses(model, ids, item_end=0) == {"heldout_loss": pytest.approx(mean, rel=1e-5)}
+
+
 def test_the_best_is_kept_and_patience_counts_evaluations_without_a_new_one(start, monkeypatch, tmp_path):
     monkeypatch.setattr(train, "held_out_loss", Mock(side_effect=(3.0, 3.1, 2.9, 2.95, 2.9, 1.0)))
     _, result = start(train_steps=9, patience=2)

@@ -73,8 +73,18 @@ def test_top_k_and_top_p_keep_the_fewest_likeliest_in_their_proportions(top_k, t
     assert drawn[kept] == pytest.approx(P[kept] / P[kept].sum(), abs=0.01)
 
 
+@pytest.mark.parametrize("min_p", [1e-9, 0.2, 0.5, 1])
+@pytest.mark.parametrize("top_k", [None, 3])
+def test_min_p_keeps_those_that_have_a_share_of_the_likeliest_in_their_proportions(min_p, top_k):
+    kept = np.flatnonzero(P >= min_p * P.max())
+    kept = kept[np.argsort(-P[kept])][:top_k]
+    drawn = shares(min_p=min_p, top_k=top_k)
+    assert set(np.flatnonzero(drawn)) == set(kept) and (min_p < 1e-3 or len(kept) < V)
+    assert drawn[kept] == pytest.approx(P[kept] / P[kept].sum(), abs=0.01)
+
+
 @pytest.mark.parametrize(
-    "name, values", {"temperature": (-1, np.nan, np.inf), "top_k": (0,), "top_p": (0, 1.1)}.items()
+    "name, values", {"temperature": (-1, np.nan, np.inf), "top_k": (0,), "top_p": (0, 1.1), "min_p": (0, 2)}.items()
 )
 def test_values_out_of_range_are_refused(name, values):
     for value in values:
@@ -96,6 +106,18 @@ def test_a_prompt_is_read_once_and_every_text_continues_it(num_texts):
     assert rows == 2 * (4 * [1] + 12 * [num_texts])
     with pytest.raises(ValueError, match="prompt is empty"):
         texts(writer, [], 5, num_texts)
+
+
+@pytest.mark.parametrize("stop", [[4], [1, 7], [2, 2]])
+def test_it_ends_once_each_text_has_had_the_stop_and_no_sooner(stop):
+    whole = texts(Writer(model_of(2).state_dict()), [0], 2_000, 3, seed=5)
+    written = texts(Writer(model_of(2).state_dict()), [0], 2_000, 3, seed=5, stop=stop)
+
+    def end(ids):
+        return next((n for n in range(len(stop), len(ids) + 1) if ids[n - len(stop) : n] == stop), len(ids))
+
+    length = max(map(end, whole))
+    assert written == [ids[:length] for ids in whole] and len({*map(end, whole)}) > 1 and length < 2_000
 
 
 def test_texts_differ_by_their_draws_and_by_the_seed():
