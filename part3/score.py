@@ -24,6 +24,7 @@ from part3.text import read_input
 from part3.trained import BOOK, Trained, small_step
 
 SHOWN = 20_000  # characters, from the first on, that a page shows
+DYNAMIC_RATE = 2e-4  # chosen on training text, see docs/part3.md
 LIKELIEST = 5  # next characters that a page gives for each
 
 
@@ -73,7 +74,9 @@ def print_score(config):
     if len(ids) < len(text):
         print(f"{len(text) - len(ids)} characters that the model does not know were skipped")
 
-    rate = config.dynamic_rate if config.dynamic else None
+    rate = None
+    if config.dynamic:
+        rate = DYNAMIC_RATE if config.dynamic_rate is None else config.dynamic_rate
     count, nats, accuracy, expected = score(model, ids, config.block_size, SHOWN - 1 if config.html else 0, rate)
     if rate and not math.isfinite(nats):
         raise ValueError(f"--dynamic_rate {rate:g} is too high: the model diverged on {config.txt_file}")
@@ -116,13 +119,15 @@ def main(argv=None):
     dynamic = "the model goes on learning from the text, each character once it is scored (Krause et al. 2018)"
     parser.add_argument("--dynamic", action="store_true", help=dynamic)
     rate = number_between(0, 1e30, include_low=True)
-    parser.add_argument("--dynamic_rate", type=rate, default=2e-4, help="learning rate of --dynamic")
+    parser.add_argument("--dynamic_rate", type=rate, help=f"learning rate of --dynamic; {DYNAMIC_RATE:g} if not given")
     page = f"also write a page of the first {SHOWN:,} characters, coloured by surprise"
     parser.add_argument("--html", type=new_file, metavar="FILE", help=page)
     parser.add_argument("--device", default="cpu", help="auto (cuda, then mps, then cpu), cpu, cuda, cuda:1, mps")
     config = parser.parse_args(argv)
     if config.dynamic and config.block_size:
         parser.error("--dynamic reads the text in one, not in blocks: leave --block_size out")
+    if config.dynamic_rate is not None and not config.dynamic:
+        parser.error(f"--dynamic_rate {config.dynamic_rate:g} is for --dynamic: add that, or leave the rate out")
     limit_threads()
     with parser.printing():
         print_score(config)

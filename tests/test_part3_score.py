@@ -133,6 +133,8 @@ def test_dynamic_evaluation_by_the_script(scored, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(score, "score", lambda *_: (699, math.nan, 0.0, ([], [], [])))
         refused = scored("--dynamic", "--dynamic_rate", 1e29)
+    alone = scored("--dynamic_rate", 0.01)
+    assert alone[0] == 2 and "--dynamic_rate 0.01 is for --dynamic" in alone[2] and alone[2].count("\n") == 1
     blocks = scored("--dynamic", "--block_size", 9)
     for (status, out, err), named in ((refused, "1e+29 is too high"), (blocks, "--block_size out")):
         assert (status, out) == (2, "") and named in err.splitlines()[-1]  # the text has control characters
