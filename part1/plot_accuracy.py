@@ -87,7 +87,7 @@ def interval(solved, count):
 def figure(points, curves):
     """Share of the seeds that solved each palindrome length, with its interval; a panel for each kind of input."""
     inputs = [d for d in INPUTS if any(c in curves and dim == d for c, dim, _ in points)]
-    height = 2.6 + 0.2 * len(curves)
+    height = 2.1 + 0.2 * len(curves)
     fig, axes = figures.new_figure(1, len(inputs), width=figures.PAGE, sharey=True, squeeze=False, height=height)
     farthest = []
     for ax, input_dim in zip(axes[0], inputs, strict=True):
@@ -106,7 +106,7 @@ def figure(points, curves):
         ax.set(xscale="log", ylim=(-4, 104), title=INPUTS[input_dim], xlabel="palindrome length T (digits)")
         ax.set_xticks(tried, [T if 1.1 * before < T else "" for before, T in zip([0, *tried], tried, strict=False)])
         ax.minorticks_off()
-        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), title="all seeds solve, up to")
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.3), title="all seeds solve, up to")
     axes[0, 0].set_ylabel("seeds that solved T (%)")
     seeds = {len(results) for (c, _, _), results in points.items() if c in curves}
     count = " to ".join(str(n) for n in sorted({min(seeds), max(seeds)}))

@@ -63,7 +63,7 @@ def at_end(seeds):
 
 def figure(runs):
     """A panel per task, empty without runs, the settings' medians in its legend. Raises ValueError if all are empty."""
-    fig, axes = new_figure(1, len(PANELS), width=PAGE, height=3.5)
+    fig, axes = new_figure(1, len(PANELS), width=PAGE, height=2.9)
     ahead = []  # whether the gated LSTM ends higher, for each task
     for ax, (task, (title, curves)) in zip(axes, PANELS.items(), strict=True):
         drawn = {curve: runs[f"{task}_{name}"] for name, curve in curves.items() if f"{task}_{name}" in runs}
@@ -80,7 +80,7 @@ def figure(runs):
         ylabel = "sums to within 0.04 (%)" if kind == "adding" else "held-out accuracy (%)"
         ax.set(xscale="log", ylim=(0, 103), xlabel="updates", ylabel=ylabel, title=title)
         ax.xaxis.set_minor_formatter(NullFormatter())  # labels at 2, 3, 4 … run together where there is one decade
-        ax.legend(loc="upper center", bbox_to_anchor=(0.45, -0.2), handlelength=1.6)
+        ax.legend(loc="upper center", bbox_to_anchor=(0.45, -0.28), handlelength=1.6)
     if not any(ax.axison for ax in axes):
         raise ValueError("none of the runs is one that the figure shows")
     fig.suptitle(

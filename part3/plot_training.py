@@ -72,7 +72,7 @@ def across_seeds(runs, column):
 
 def figure(curves, references):
     """Loss against updates and CPU time: held out thick, training thin, best points as stars; and `blocks_panel`."""
-    fig, axes = new_figure(1, 2 + bool(references), width=PAGE, height=3.4)
+    fig, axes = new_figure(1, 2 + bool(references), width=PAGE, height=2.8)
     axes[1].sharey(axes[0])
     axes[1].tick_params(labelleft=False)
     found, bottom, top = {}, math.inf, math.inf

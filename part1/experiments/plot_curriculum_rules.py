@@ -26,7 +26,7 @@ def solved(runs):
 
 def rules_figure(ends, states):
     """Accuracy at the goal by rule, a mark per seed; and hidden states after the last digit, by two rules, one seed."""
-    fig, (left, *others) = figures.new_figure(1, 1 + len(states), width=figures.PAGE, height=3.0)
+    fig, (left, *others) = figures.new_figure(1, 1 + len(states), width=figures.PAGE, height=2.7)
     for y, runs in enumerate(reversed(ends.values())):
         heights = np.linspace(y - 0.15, y + 0.15, len(runs))  # seeds that coincide stay apart
         left.scatter([100 * run["accuracy"] for run in runs], heights, s=10, color=BLUE, alpha=0.8, lw=0)

@@ -26,7 +26,7 @@ def solved(runs):
 def variants_figure(variants):
     """Accuracy of every variant, a mark per seed, and how many seeds solved the task, a panel per length."""
     lengths = [*variants["LSTM"]]
-    fig, axes = figures.new_figure(1, len(lengths), width=figures.PAGE, height=3.6, sharey=True, squeeze=False)
+    fig, axes = figures.new_figure(1, len(lengths), width=figures.PAGE, height=2.9, sharey=True, squeeze=False)
     for ax, length in zip(axes[0], lengths, strict=True):
         for y, (name, at_length) in enumerate(reversed(variants.items())):
             runs = at_length[length]

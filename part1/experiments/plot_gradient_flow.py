@@ -73,7 +73,7 @@ def at_first(norms, key, which):
 
 def gradient_figure(norms, runs):
     """Two panels: the gradient at each step before training; and after it, accuracy against the gradient at step 1."""
-    fig, (left, right) = figures.new_figure(1, 2, width=figures.PAGE, height=3.9)
+    fig, (left, right) = figures.new_figure(1, 2, width=figures.PAGE, height=3.1)
     T = max(norms["RNN, default", "no"])
     for key in norms:
         if key[1] == "no" and key[0] != "RNN, latch":

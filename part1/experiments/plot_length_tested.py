@@ -40,8 +40,8 @@ def solved(at_length):
 
 def label(way, at_length):
     """What the legend says of a way."""
-    taught, costs = (span([row[name] for row in next(iter(at_length.values()))]) for name in ("taught", "cpu_seconds"))
-    return f"{way.removesuffix(', raw digits')}: {solved(at_length)}\ntaught {taught}; {costs} CPU-s"
+    taught = span([row["taught"] for row in next(iter(at_length.values()))])
+    return f"{way.removesuffix(', raw digits')}; {taught}: {solved(at_length)}"
 
 
 def finding(ways):
@@ -51,12 +51,12 @@ def finding(ways):
     taught = span([row["taught"] for row in ways[best][longest]])
     seeds = f"{solved(ways[best])} seeds of “{best}”"
     found = f"Taught at {taught} digits, {seeds} solve {longest:,} without further training"
-    return f"{found}\nlines: medians; bands and dots: all seeds; dotted: chance; legend: seeds that solve {longest:,}"
+    return f"{found}\nlines: medians; bands and dots: all seeds; dotted: chance; legend: taught, solved {longest:,}"
 
 
 def figure(ways):
     """Accuracy against the digits tested, a line for each way: median, range and every seed; log scale."""
-    fig, axes = figures.new_figure(1, len(PANELS), width=figures.PAGE, height=4.3, sharey=True)
+    fig, axes = figures.new_figure(1, len(PANELS), width=figures.PAGE, height=2.9, sharey=True)
     for ax, (title, styles) in zip(axes, PANELS.items(), strict=True):
         for way, (colour, line) in styles.items():
             seeds = {length: [100 * row["accuracy"] for row in rows] for length, rows in ways[way].items()}
@@ -65,7 +65,7 @@ def figure(ways):
                 ax.plot([length] * len(values), values, "o", color=colour, ms=2.5, alpha=0.6)
         ax.axhline(10, color="0.3", lw=0.8, ls=(0, (1, 2)))
         ax.set(xscale="log", ylim=(-3, 104), title=title, xlabel="digits read in the test")
-        ax.legend(loc="upper center", bbox_to_anchor=(0.45, -0.2), handlelength=1.3, handletextpad=0.5)
+        ax.legend(loc="upper center", bbox_to_anchor=(0.45, -0.27), handlelength=1.3, handletextpad=0.5)
     axes[0].set_ylabel("held-out accuracy (%)")
     fig.suptitle(finding(ways))
     return fig

@@ -50,7 +50,7 @@ def best_rate(rates):
 
 def accuracy_figure(run, reached):
     """Accuracy against the learning rate: median of the seeds for each optimizer, and a bar from lowest to highest."""
-    fig, ax = figures.new_figure(width=figures.PAGE, height=3.3)
+    fig, ax = figures.new_figure(width=figures.PAGE, height=2.5)
     for rank, (name, rates) in enumerate(reached.items()):
         label, colour, line, marker = STYLES[name]
         x = [rate * 1.06 ** (rank - 1.5) for rate in rates]  # beside each other
@@ -81,7 +81,7 @@ def path_measure(surface, points):
 
 def paths_figure(paths):
     """Contours of the three surfaces, and the way that each rule takes over them."""
-    fig, axes = figures.new_figure(1, 3, width=figures.PAGE, height=4.0)
+    fig, axes = figures.new_figure(1, 3, width=figures.PAGE, height=3.2)
     found = {}
     for ax, (surface, ways) in zip(axes, paths.items(), strict=True):
         function, start, (xs, ys) = SURFACES[surface]
@@ -101,7 +101,7 @@ def paths_figure(paths):
         title, measure = TITLES[surface]
         xlabel, ylabel = ("weight w", "bias b") if surface == "cliff" else "xy"
         ax.set(xlim=xs, ylim=ys, xlabel=xlabel, ylabel=ylabel, title=title)
-        ax.legend(title=f"rule, rate: {measure}", loc="upper center", bbox_to_anchor=(0.45, -0.2), handlelength=1.6)
+        ax.legend(title=f"rule, rate: {measure}", loc="upper center", bbox_to_anchor=(0.45, -0.3), handlelength=1.6)
     fig.suptitle(
         f"Updates to leave the saddle: Adam {found['saddle', 'adam']}, SGD {found['saddle', 'sgd']}; height beyond the "
         f"cliff: clipped {found['cliff', 'sgd, clipped']}, else {found['cliff', 'sgd, own rate']}\n"

@@ -28,7 +28,7 @@ AXES = {
 
 def figure(recovery):
     """Share of teachers found against the distance of the start; a line per horizon, without the leak."""
-    fig, axes = new_figure(1, 3, width=PAGE, height=3.3, sharey=True)
+    fig, axes = new_figure(1, 3, width=PAGE, height=2.6, sharey=True)
     for ax, (parameter, (name, xlabel)) in zip(axes, AXES.items(), strict=True):
         for horizon, rows in recovery[parameter].items():
             colour, style, marker, label = STYLES[horizon]
