@@ -23,6 +23,8 @@ RESULTS = Path(__file__).resolve().parents[1] / "results"
 # Okabe & Ito (2008): told apart with any colour vision; the order alternates dark and light for readers in grey.
 BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"
 
+PAGE = 6.3  # inches: how wide a figure of the report is in print, so that its points are points there
+
 
 def house_style():
     """A context in which figures are drawn and saved so, and nobody else's settings change."""

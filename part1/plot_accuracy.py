@@ -1,4 +1,4 @@
-"""Draw accuracy against palindrome length from the tables of part1/sweep.py, and print the numbers of the figure.
+"""Draw how many seeds solve each palindrome length, from the tables of part1/sweep.py, and print the numbers.
 
 python part1/plot_accuracy.py
 """
@@ -16,7 +16,7 @@ if not __package__:  # run as `python part1/plot_accuracy.py`: import from the c
 from common import figures
 from common.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
 from common.tables import markdown, spread
-from part1.solved import is_solved
+from part1.solved import is_solved, lower_bound
 from part1.sweep import read_points
 
 INPUTS = {1: "raw digits", 10: "one-hot digits"}
@@ -32,10 +32,7 @@ CURVES = {
     ("RNN", "identity", 0.001): ("RNN, identity", GREEN, "<", ":"),
     ("RNN", "latch", 0.001): ("RNN, latch (engineered)", "0.0", "*", "-"),
 }
-FIGURES = {  # curves, title
-    "accuracy": ([*CURVES][:2], "How long a palindrome's first digit is remembered, at the default settings"),
-    "accuracy_inits": ([*CURVES][2:], "First weights decide: the same task from others, and with other learning rates"),
-}
+FIGURES = {"accuracy": [*CURVES][:2], "accuracy_inits": [*CURVES][2:]}
 
 
 def read_curves(folders):
@@ -81,33 +78,40 @@ def solved_up_to(points, curve, input_dim):
     return longest
 
 
-def figure(points, curves, title):
-    """Accuracy against palindrome length, raw digits and one-hot apart: medians, all seeds, and their range."""
+def interval(solved, count):
+    """The share of seeds that solved in %, and how far the 90 % interval of Clopper and Pearson reaches down and up."""
+    low, share, high = lower_bound(count - solved, count), solved / count, 1 - lower_bound(solved, count)
+    return 100 * share, 100 * (share - low), 100 * (high - share)
+
+
+def figure(points, curves):
+    """Share of the seeds that solved each palindrome length, with its interval; a panel for each kind of input."""
     inputs = [d for d in INPUTS if any(c in curves and dim == d for c, dim, _ in points)]
-    fig, axes = figures.new_figure(1, len(inputs), sharey=True, squeeze=False, height=3.6 + 0.12 * len(curves))
+    height = 2.1 + 0.2 * len(curves)
+    fig, axes = figures.new_figure(1, len(inputs), width=figures.PAGE, sharey=True, squeeze=False, height=height)
+    farthest = []
     for ax, input_dim in zip(axes[0], inputs, strict=True):
-        lines = [f"{INPUTS[input_dim]}: every seed solved"]
-        for rank, curve in enumerate(curves):
+        shown = [curve for curve in curves if by_length(points, curve, input_dim)]
+        ends = {curve: solved_up_to(points, curve, input_dim) or 0 for curve in shown}
+        for rank, curve in enumerate(shown):
             label, colour, marker, line = CURVES[curve]
             found = by_length(points, curve, input_dim)
-            seeds = {T: [100 * accuracy for accuracy in accuracies(results)] for T, results in found.items()}
-            for T, values in seeds.items():
-                ax.plot([T] * len(values), values, marker, color=colour, ms=2.5, alpha=0.6)
-            if seeds:
-                # Curves that coincide stay visible: each is drawn under the one before, and wider.
-                width = {"lw": 1.4 + rank, "ms": 5 + rank, "zorder": 3 - 0.1 * rank}
-                figures.draw_median(ax, seeds, label, colour, line, 0.15, marker=marker, **width)
-            T = solved_up_to(points, curve, input_dim)
-            lines.append(f"{label} {f'to T = {T}' if T else 'at no length'}")
-        ax.axhline(10, color="0.3", lw=0.8, ls=(0, (1, 2)))
-        ax.annotate("chance", (0.01, 10), xycoords=("axes fraction", "data"), va="bottom", fontsize=8)
-        ax.set_title("\n".join(lines), fontsize=8.5)
-        ax.set(xlabel="palindrome length T (digits; T - 1 are read)", ylim=(0, 103))
-    axes[0, 0].set_ylabel("accuracy on held-out palindromes (%)")
-    axes[0, -1].legend(loc="best", fontsize=8, markerscale=0.6)
+            share, *reach = zip(*(interval(count_solved(seeds), len(seeds)) for seeds in found.values()), strict=True)
+            x = [T * 1.025 ** (rank - (len(shown) - 1) / 2) for T in found]  # beside each other
+            label += f": T = {ends[curve]}" if ends[curve] else ": none"
+            look = {"color": colour, "marker": marker, "ls": line, "ms": 4, "lw": 1.3, "elinewidth": 0.9, "capsize": 2}
+            ax.errorbar(x, share, reach, label=label, **look)
+        farthest.append(f"T = {max(ends.values())} with {INPUTS[input_dim]}")
+        tried = sorted({T for c, dim, T in points if dim == input_dim and c in shown})
+        ax.set(xscale="log", ylim=(-4, 104), title=INPUTS[input_dim], xlabel="palindrome length T (digits)")
+        ax.set_xticks(tried, [T if 1.1 * before < T else "" for before, T in zip([0, *tried], tried, strict=False)])
+        ax.minorticks_off()
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.3), title="all seeds solve, up to")
+    axes[0, 0].set_ylabel("seeds that solved T (%)")
     seeds = {len(results) for (c, _, _), results in points.items() if c in curves}
     count = " to ".join(str(n) for n in sorted({min(seeds), max(seeds)}))
-    fig.suptitle(f"{title}\nline: median of {count} seeds, band: lowest to highest, dots: each seed", fontsize=10)
+    title = f"At best, all {count} seeds solve lengths up to {' and '.join(farthest)}"
+    fig.suptitle(f"{title}\nmarks: the share of the seeds that solved; bars: its 90 % interval (Clopper and Pearson)")
     return fig
 
 
@@ -129,8 +133,8 @@ def draw(sweep_dirs):
     found = {curve for curve, _, _ in points}
     for cell, init, rate in sorted(found - CURVES.keys()):
         print(f"in the table only, as it has no curve: {cell}, {init}, rate {rate:g}", file=sys.stderr)
-    shown = {name: ([curve for curve in curves if curve in found], title) for name, (curves, title) in FIGURES.items()}
-    return {name: figure(points, *what) for name, what in shown.items() if what[0]}, table(points)
+    shown = {name: [curve for curve in curves if curve in found] for name, curves in FIGURES.items()}
+    return {name: figure(points, curves) for name, curves in shown.items() if curves}, table(points)
 
 
 def main(argv=None):

@@ -15,20 +15,17 @@ if not __package__:  # run as `python part2/plot_training.py`: import from the c
 
 from matplotlib.ticker import NullFormatter
 
-from common.figures import BLUE, GREEN, VERMILION, new_figure, plot_script
+from common.figures import BLUE, GREEN, PAGE, VERMILION, draw_median, new_figure, plot_script
 from common.tables import markdown, read_metrics, read_runs
 
-GOOD = 0.99  # the held-out accuracy that the figure's titles and the tables give the updates to
+GOOD = 0.99  # the held-out accuracy that the figure's legends and the tables give the updates to
 GATED, PLAIN = ("time-gated", BLUE, "-"), ("plain", VERMILION, "--")
-CHRONO, FASTER = ("plain, chrono", GREEN, "-."), ("plain, rate 0.01", GREEN, "-.")
+CHRONO = "plain, chrono", GREEN, "-."
 # A panel for each task: its title, and a curve for each setting, where there are runs named TASK_SETTING_seedN.
 PANELS = {
     "palindromes100": ("palindromes, 100 digits", {"gated": GATED, "chrono_rate0.01": CHRONO, "lstm": PLAIN}),
-    "palindromes500": ("palindromes, 500 digits", {"gated": GATED, "chrono_rate0.01": CHRONO, "lstm": PLAIN}),
+    "asynchronous": ("frequencies, irregular", {"gated": GATED, "lstm_rate0.01": PLAIN}),
     "adding100": ("adding, 100 steps", {"gated": GATED, "lstm": PLAIN}),
-    "asynchronous": ("frequencies, asynchronous", {"gated": GATED, "lstm_rate0.01": PLAIN}),
-    "standard": ("frequencies, every 1 ms", {"gated": GATED, "lstm_rate0.003": PLAIN, "lstm_rate0.01": FASTER}),
-    "high": ("frequencies, every 0.1 ms", {"gated": GATED, "lstm_rate0.01": PLAIN}),
 }
 CHANCE = {"palindromes": 10, "frequencies": 50}  # %, by the first word of a panel
 
@@ -51,39 +48,45 @@ def steps_to(run, accuracy):
 
 
 def draw_curve(ax, seeds, label, colour, style):
-    """Median over the seeds and their range; a run that ended early keeps its last accuracy. Returns it in words."""
+    """Median over the seeds and their range; a run that ended early keeps its last accuracy. The label has both."""
     steps = max((run["steps"] for run in seeds), key=len)
     padded = [[*run["accuracies"], *[run["accuracies"][-1]] * len(steps)][: len(steps)] for run in seeds]
-    spread = [sorted(100 * a for a in at_step) for at_step in zip(*padded, strict=True)]
-    ax.fill_between(steps, [s[0] for s in spread], [s[-1] for s in spread], color=colour, alpha=0.2, lw=0)
-    count = f"{len(seeds)} seed{'s' * (len(seeds) > 1)}"
-    ax.plot(steps, [statistics.median(s) for s in spread], style, color=colour, label=f"{label}, {count}")
+    spread = {step: [100 * a for a in at_step] for step, at_step in zip(steps, zip(*padded, strict=True), strict=True)}
     reached = statistics.median(steps_to(run, GOOD) for run in seeds)
-    end = statistics.median(run["accuracy"] for run in seeds)
-    return f"{label}: " + (f"{100 * end:.1f} %" if math.isinf(reached) else f"99 % at {reached:,.0f}")
+    ends = f"{100 * at_end(seeds):.1f} %" if math.isinf(reached) else f"99 % at {reached:,.0f}"
+    draw_median(ax, spread, f"{label} ({len(seeds)}): {ends}", colour, style)
+
+
+def at_end(seeds):
+    return statistics.median(run["accuracy"] for run in seeds)
 
 
 def figure(runs):
-    """A panel per task, empty without runs, the settings' medians in its title. Raises ValueError if all are empty."""
-    fig, axes = new_figure(2, 3, width=3.4 * 3 + 0.6, height=6.5)
-    for ax, (task, (title, curves)) in zip(axes.flat, PANELS.items(), strict=True):
-        drawn = [(runs[f"{task}_{name}"], curve) for name, curve in curves.items() if f"{task}_{name}" in runs]
+    """A panel per task, empty without runs, the settings' medians in its legend. Raises ValueError if all are empty."""
+    fig, axes = new_figure(1, len(PANELS), width=PAGE, height=2.9)
+    ahead = []  # whether the gated LSTM ends higher, for each task
+    for ax, (task, (title, curves)) in zip(axes, PANELS.items(), strict=True):
+        drawn = {curve: runs[f"{task}_{name}"] for name, curve in curves.items() if f"{task}_{name}" in runs}
         if not drawn:
             ax.set_axis_off()
             continue
-        lines = [title, *(draw_curve(ax, seeds, *curve) for seeds, curve in drawn)]
+        for curve, seeds in drawn.items():
+            draw_curve(ax, seeds, *curve)
+        if {GATED, PLAIN} <= drawn.keys():
+            ahead.append(at_end(drawn[GATED]) > at_end(drawn[PLAIN]))
         kind = title.split(",")[0]
         if kind in CHANCE:
             ax.axhline(CHANCE[kind], color="0.3", lw=0.8, ls=(0, (1, 2)))
-        ax.set_title("\n".join(lines), fontsize=8.5)
         ylabel = "sums to within 0.04 (%)" if kind == "adding" else "held-out accuracy (%)"
-        ax.set(xscale="log", ylim=(0, 103), xlabel="updates", ylabel=ylabel)
+        ax.set(xscale="log", ylim=(0, 103), xlabel="updates", ylabel=ylabel, title=title)
         ax.xaxis.set_minor_formatter(NullFormatter())  # labels at 2, 3, 4 … run together where there is one decade
-        ax.legend(fontsize=7, handlelength=1.7, loc="best")
-    if not any(ax.axison for ax in axes.flat):
+        ax.legend(loc="upper center", bbox_to_anchor=(0.45, -0.28), handlelength=1.6)
+    if not any(ax.axison for ax in axes):
         raise ValueError("none of the runs is one that the figure shows")
-    title = "What the time gate is good for: line, median of the seeds; band, lowest to highest; dots: chance"
-    fig.suptitle(title, fontsize=10)
+    fig.suptitle(
+        f"The time-gated LSTM ends above the plain one on {sum(ahead)} of {len(ahead)} tasks\n"
+        "line: median of the seeds (their number), band: lowest to highest, dots: chance"
+    )
     return fig
 
 

@@ -24,7 +24,7 @@ MEASURES = {
 
 def figure(shares):
     """A line per measure against the temperature: median of the seeds, band from the lowest to the highest."""
-    fig, ax = figures.new_figure(width=6.4, height=3.4)
+    fig, ax = figures.new_figure(width=figures.PAGE, height=2.3)
     for name, (label, colour, style) in MEASURES.items():
         figures.draw_median(ax, {t: measured[name] for t, measured in shares.items()}, label, colour, style)
     ax.set(xlabel="temperature (0: greedy, 1: the model's own distribution)", ylabel="share (%)", ylim=(0, 102))

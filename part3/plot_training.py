@@ -17,7 +17,7 @@ if not __package__:  # run as `python part3/plot_training.py`: import from the c
 from matplotlib.ticker import LogLocator
 
 from common.arguments import Parser, new_file, positive_number
-from common.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILION, house_style, new_figure, save_figure
+from common.figures import BLUE, GREEN, ORANGE, PAGE, PURPLE, VERMILION, house_style, new_figure, save_figure
 from common.tables import markdown, read_metrics, read_runs
 
 # Only part 3's metrics have heldout_bpc, and a row that was cut off lacks wall_seconds.
@@ -71,41 +71,55 @@ def across_seeds(runs, column):
 
 
 def figure(curves, references):
-    """Loss against updates (left) and CPU time (right): held out thick, training thin, best points as stars."""
-    fig, axes = new_figure(1, 2, sharey=True, height=4.4)
-    found, bottom, top = [], math.inf, math.inf
+    """Loss against updates and CPU time: held out thick, training thin, best points as stars; and `blocks_panel`."""
+    fig, axes = new_figure(1, 2 + bool(references), width=PAGE, height=2.8)
+    axes[1].sharey(axes[0])
+    axes[1].tick_params(labelleft=False)
+    found, bottom, top = {}, math.inf, math.inf
     for (name, seeds), (colour, line) in zip(curves.items(), LOOKS, strict=False):
-        label = f"{name.replace('_', ' ')} ({len(seeds)} seed{'s' * (len(seeds) > 1)})"
         _, _, _, trained, _ = zip(*across_seeds(seeds, "train_loss"), strict=True)
         *places, low, mean, high = zip(*across_seeds(seeds, "heldout_loss"), strict=True)
         best = [min(run["rows"], key=lambda row: row["heldout_loss"]) for run in seeds]
         stars = [row["step"] for row in best], [row["cpu_seconds"] / 60 for row in best]
         losses = [row["heldout_loss"] for row in best]
-        for ax, x, star in zip(axes, places, stars, strict=True):
+        title = name.replace("_", " ")
+        found[title] = statistics.fmean(losses)
+        label = f"{title}: {found[title]:.3f} ({len(seeds)} seed{'s' * (len(seeds) > 1)})"
+        for ax, x, star in zip(axes, places, stars, strict=False):
             ax.plot(x, mean, ls=line, color=colour, lw=1.8, label=label)
             ax.fill_between(x, low, high, color=colour, alpha=0.2, lw=0)
             ax.plot(x, trained, ls=line, color=colour, lw=0.8, alpha=0.55)
-            ax.plot(star, losses, "*", color=colour, ms=10, mec="k", mew=0.6)
-        found.append(f"{name.replace('_', ' ')} {statistics.fmean(losses):.3f}")
+            ax.plot(star, losses, "*", color=colour, ms=8, mec="k", mew=0.6)
         bottom = min(bottom, *losses, *(row["train_loss"] for run in seeds for row in run["rows"]))
         top = min(top, 1.75 * min(losses))
-    for n, (loss, label) in enumerate(references):
-        bottom = min(bottom, loss)
-        for ax in axes:
-            ax.axhline(loss, color="0.3", lw=0.9, ls=(0, (4, 1 + 2 * n)))
-        axes[0].annotate(
-            f"{label}: {loss:g}", (0.98, loss), xycoords=("axes fraction", "data"), ha="right", va="bottom"
-        )
-    axes[0].set(xlabel="updates", ylabel="cross-entropy (nats per character)", ylim=(bottom - 0.05, top))
-    axes[1].set(xlabel="CPU minutes of training (logarithmic)", xscale="log")
+    axes[0].set(xlabel="updates", ylabel="nats per character", ylim=(bottom - 0.05, top))
+    axes[1].set(xlabel="CPU minutes of training", xscale="log")
     axes[1].xaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), major_formatter="{x:g}", minor_formatter="")
-    axes[1].legend(loc="upper right")
+    if references:
+        axes[0].set_title("state carried")
+        axes[1].set_title("state carried")
+        blocks_panel(axes[2], curves, references)
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    best = min(found, key=found.get)
     fig.suptitle(
-        f"Best held-out loss while training, nats per character, mean over seeds:\n{'; '.join(found)}\n"
-        "thick: held out, band: lowest to highest seed, star: best; thin: training batches, mean over seeds",
-        fontsize=9.5,
+        f"Lowest held-out loss, state carried: {found[best]:.3f} nats per character, of {best}\n"
+        "thick: held out, band: lowest to highest seed, star: best; thin: training batches; legend: means of the stars",
+        fontsize=8,
     )
     return fig
+
+
+def blocks_panel(ax, curves, references):
+    """The held-out loss after training in blocks of 256 from a zero state, a dot a seed, beside others' numbers."""
+    for n, (seeds, (colour, _)) in enumerate(zip(curves.values(), LOOKS, strict=False)):
+        losses = [run["heldout_loss_blocks"] for run in seeds if "heldout_loss_blocks" in run]
+        ax.plot([n] * len(losses), losses, "o", color=colour, alpha=0.7)
+    for n, (loss, label) in enumerate(references):
+        ax.axhline(loss, color="0.3", lw=0.9, ls=(0, (4, 1 + 2 * n)))
+        ax.annotate(f"{label}: {loss:g}", (0.02, loss), xycoords=("axes fraction", "data"), va="bottom", fontsize=8)
+    ax.set_xticks(range(len(curves)), [name.replace("_", "\n") for name in curves])
+    ax.set(title="blocks of 256", xlim=(-0.5, len(curves) - 0.5))
+    ax.margins(y=0.2)
 
 
 def table(curves):
@@ -141,7 +155,8 @@ def main(argv=None):
     parser.add_argument("runs", nargs="+", help=folders)
     parser.add_argument("--name", nargs="+", default=[""], help="only runs whose names begin with one of these")
     parser.add_argument("--output", required=True, type=new_file, help="the figure, .png or .pdf")
-    parser.add_argument("--reference", nargs="+", type=reference, default=[], metavar="LOSS=LABEL", help="dashed lines")
+    words = "others' losses in blocks of 256 from a zero state, dashed beside ours in a panel of their own"
+    parser.add_argument("--reference", nargs="+", type=reference, default=[], metavar="LOSS=LABEL", help=words)
     config = parser.parse_args(argv)
     with parser.printing(), house_style():
         curves = read_curves(config.runs, config.name)

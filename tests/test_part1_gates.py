@@ -114,7 +114,7 @@ TINY = {
     "length_tested": "--goal 5 --tested 8 12 --seeds 1 --updates 2 --kept 12",
 }
 ROWS = {  # 6 of the biases: none at 4 digits, as none solves 3
-    "gates": {"gates_ablation": len(VARIANTS), "gates_forget_bias": 6, "gates_activations": 3 * 128},
+    "gates": {"gates_ablation": len(VARIANTS), "gates_forget_bias": 6, "gates_activations": 6 * 10 * 20},
     "gradient_flow": {"gradient_flow": 12 * 16, "gradient_flow_runs": 16},
     "curriculum_rules": {"curriculum_rules": 2 * 4, "curriculum_states": 2 * 10 * 20},
     "optimizers": {"optimizers": 4 * 9, "optimizer_paths": 11 * 61},

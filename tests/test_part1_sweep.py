@@ -323,3 +323,11 @@ def test_a_folder_without_points_is_one_line(tmp_path, text, named):
         (tmp_path / "points.csv").write_text(text)
     status, _, err = run("part1/plot_accuracy.py", "--sweep_dir", tmp_path, "--output_dir", tmp_path / "out")
     assert status == 2 and named in err and err.count("\n") == 1 and not (tmp_path / "out").exists()
+
+
+def test_the_interval_of_a_share_of_seeds():
+    share, down, up = plot_accuracy.interval(5, 5)
+    assert (share, up) == (100, pytest.approx(0, abs=1e-4))
+    assert down == pytest.approx(100 * (1 - 0.05 ** (1 / 5)), abs=1e-4)  # all of five solve so rarely below that
+    (share, down, up), (other, *turned) = plot_accuracy.interval(2, 5), plot_accuracy.interval(3, 5)
+    assert (share, other) == (40, 60) and (up, down) == pytest.approx(turned, abs=1e-4)

@@ -5,7 +5,7 @@ python part1/experiments/gates.py
 One-hot palindromes, part1/train.py's loop and default settings, until two consecutive held-out evaluations reach 99.9 %
 or the updates are spent; whether that has solved the length is then decided by part1/solved.py. Writes
 gates_ablation.csv (the variants), gates_forget_bias.csv (first forget biases against length) and gates_activations.csv
-(the gates of a trained LSTM over one palindrome); plot_gates.py draws them.
+(the gates of a trained LSTM, by first digit); plot_gates.py draws them.
 """
 
 import sys
@@ -26,6 +26,7 @@ from common.training import DivergedError
 from part1 import train
 from part1.dataset import PalindromeDataset, encode
 from part1.lstm import LSTM
+from part1.playground import NETWORKS, read_network
 from part1.solved import is_solved
 
 
@@ -137,31 +138,29 @@ def share_explained(values, classes):
     return share.nan_to_num(0)  # 0 / 0
 
 
-def activations(flags, points, palindromes=2_000):
-    """Rows of gates_activations.csv: a trained LSTM's gates on one held-out palindrome, and what c_t keeps on average.
+def activations(length=20, palindromes=2_000, units=6):
+    """Rows of gates_activations.csv: gates and cell of the committed LSTM, taught at 10 digits, while it reads more.
 
-    The last column is the share of the variance of c_t over `palindromes` that the first digit explains.
+    Means over the held-out palindromes with each first digit. The units are spread evenly over the ranks of the share
+    of the variance of c_t that the first digit explains at the end; the last column is that share at t.
     """
-
-    def watched():
-        length, rows = max(flags.input_length), []
-        model, accuracy, steps, _ = trained(LSTM, length, 0, 2 * flags.updates, patience=5)  # part1/train.py's patience
-        digits, _ = PalindromeDataset(length + 1, 1, held_out=True).batch(palindromes)
-        over_time = run_gates(model, encode(digits, 10))
-        share = share_explained(over_time["c"].double(), digits[:, 0])  # (T, H)
-        for t, unit in product(*map(range, share.shape)):
-            values = (*(over_time[name][0, t, unit] for name in "gifoc"), share[t, unit])
-            rows.append((steps, accuracy, t + 1, digits[0, t].item(), unit, *(f"{value:.3f}" for value in values)))
-        return rows
-
-    for _, rows in points.each(watched):
-        yield from rows
+    _, _, model = read_network(NETWORKS / "LSTM_10.pt")
+    digits, _ = PalindromeDataset(length + 1, 1, held_out=True).batch(palindromes)
+    over_time = run_gates(model, encode(digits, 10))
+    first = digits[:, 0]
+    share = share_explained(over_time["c"].double(), first)  # (T, H)
+    ranked = share[-1].argsort(descending=True)
+    shown = ranked[torch.linspace(0, len(ranked) - 1, units).long()].tolist()
+    means = {name: torch.stack([gate[first == k].mean(dim=0) for k in range(10)]) for name, gate in over_time.items()}
+    for unit, k, t in product(shown, range(10), range(length)):
+        values = (*(means[name][k, t, unit] for name in "gifoc"), share[t, unit])
+        yield unit, k, t + 1, *(f"{value:.3f}" for value in values)
 
 
 def measure(flags, points):
     """Yield the three tables."""
-    columns = ("updates", "accuracy", "t", "digit", "unit", *"gifoc", "first_digit_share")
-    yield "gates_activations", columns, activations(flags, points)
+    columns = ("unit", "first_digit", "t", *"gifoc", "first_digit_share")
+    yield "gates_activations", columns, activations()
     columns = ("input_length", "seed", "accuracy", "updates", "solved")
     yield "gates_ablation", ("variant", *columns), ablation(flags, points)
     yield "gates_forget_bias", ("b_f", *columns), forget_bias(flags, points)

@@ -11,6 +11,7 @@ if not __package__:  # run as `python part1/experiments/plot_curriculum_rules.py
     import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
 import numpy as np
+from matplotlib.patheffects import withStroke
 
 from common import figures
 from common.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
@@ -25,27 +26,33 @@ def solved(runs):
 
 def rules_figure(ends, states):
     """Accuracy at the goal by rule, a mark per seed; and hidden states after the last digit, by two rules, one seed."""
-    fig, (left, *others) = figures.new_figure(1, 1 + len(states), width=4.2 + 3.3 * len(states), height=4.0)
+    fig, (left, *others) = figures.new_figure(1, 1 + len(states), width=figures.PAGE, height=2.7)
     for y, runs in enumerate(reversed(ends.values())):
         heights = np.linspace(y - 0.15, y + 0.15, len(runs))  # seeds that coincide stay apart
-        left.scatter([100 * run["accuracy"] for run in runs], heights, s=16, color=BLUE, alpha=0.8, lw=0)
-        left.annotate(f"{solved(runs)} of {len(runs)} solved", (8, y + 0.24), fontsize=8)
-    left.set_yticks(range(len(ends)), [rule.replace(", ", "\n") for rule in reversed(ends)], fontsize=8)
-    left.set(xlim=(-3, 103), ylim=(-0.5, len(ends) - 0.4), title="what each rule is for")
-    left.set_xlabel("accuracy at the goal (%), a mark per seed")
+        left.scatter([100 * run["accuracy"] for run in runs], heights, s=10, color=BLUE, alpha=0.8, lw=0)
+        left.annotate(f"{solved(runs)} of {len(runs)} solved", (0, y + 0.25), fontsize=8)
+    left.set_yticks(range(len(ends)), [rule.replace(", ", "\n").replace("at ", "at\n") for rule in reversed(ends)])
+    left.set(xlim=(-3, 106), ylim=(-0.5, len(ends) - 0.4), title="a mark per seed", xlabel="accuracy (%)")
     for ax, (rule, points) in zip(others, states.items(), strict=True):
-        for point in points:
-            look = {"marker": f"${point['digit']}$", "color": COLOURS[point["digit"]], "ms": 6, "lw": 0, "alpha": 0.8}
-            ax.plot(point["component_1"], point["component_2"], **look)
+        centre = np.mean([[p["component_1"], p["component_2"]] for p in points], axis=0)
+        for digit in range(10):
+            place = np.array([[p["component_1"], p["component_2"]] for p in points if p["digit"] == digit])
+            ax.scatter(*place.T, s=14, color=COLOURS[digit], alpha=0.7, lw=0)
+            middle = place[np.abs(place - np.median(place, axis=0)).sum(axis=1).argmin()]  # a point of the cluster
+            outline = [withStroke(linewidth=2.5, foreground="w")]
+            out = (9 + digit % 2 * 7) * (middle - centre) / np.linalg.norm(middle - centre)  # points
+            look = {"ha": "center", "va": "center", "fontsize": 11, "weight": "bold", "path_effects": outline}
+            ax.annotate(digit, middle, out, textcoords="offset points", **look)
         seed = points[0]["seed"]
         apart = next(run["digits_told_apart"] for run in ends[rule] if run["seed"] == seed)
-        ax.set_title(f"{rule}:\n{apart} of 10 digits told apart", fontsize=9)
-        ax.set(xlabel="first principal component of h", ylabel="second")
-    counts = ", ".join(str(solved(runs)) for runs in ends.values())
+        ax.set_title(rule.replace(", ", ",\n") + f":\n{apart} of 10 digits told apart")
+        ax.set(xlabel="first principal component")
+        ax.margins(0.22)
+    others[0].set_ylabel("second", labelpad=-2)
+    best, worst = (end(ends, key=lambda rule: solved(ends[rule])) for end in (max, min))
     fig.suptitle(
-        f"By the rules, from the top, {counts} of {len(runs)} seeds solve the goal\nmiddle and right: hidden states h "
-        f"after the last digit, seed {seed}; a numeral is one palindrome, and its first digit",
-        fontsize=10,
+        f"“{best}”: {solved(ends[best])} of {len(runs)} seeds solve the goal; “{worst}”: {solved(ends[worst])}\n"
+        f"right: hidden states after the last digit, seed {seed}; a dot is a palindrome, a numeral its first digit",
     )
     return fig
 

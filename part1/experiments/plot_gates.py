@@ -16,22 +16,7 @@ import numpy as np
 from common import figures
 from common.tables import read_grouped
 
-IMAGES = {  # title, lowest and highest value
-    "g": ("g, candidate", -1, 1),
-    "i": ("i, input gate", 0, 1),
-    "f": ("f, forget gate", 0, 1),
-    "o": ("o, output gate", 0, 1),
-    "c": ("c, cell", None, None),
-    "first_digit_share": ("share of c's variance\nthat the first digit explains", 0, 1),
-}
-
-
-def read_activations(path):
-    """{gate, c, or share: (H, T) array}, the palindrome's digits (T,), updates and accuracy of the LSTM."""
-    steps = read_grouped(path, "t").values()
-    images = {name: np.array([[row[name] for row in units] for units in steps]).T for name in IMAGES}
-    (first, *_), *_ = steps
-    return images, [units[0]["digit"] for units in steps], first["updates"], first["accuracy"]
+IMAGES = {"i": "input gate i", "f": "forget gate f", "c": "cell c"}
 
 
 def solved(runs):
@@ -41,35 +26,33 @@ def solved(runs):
 def variants_figure(variants):
     """Accuracy of every variant, a mark per seed, and how many seeds solved the task, a panel per length."""
     lengths = [*variants["LSTM"]]
-    width = max(7.5, 4.6 * len(lengths) + 1)
-    fig, axes = figures.new_figure(1, len(lengths), width=width, height=4.0, sharey=True, squeeze=False)
+    fig, axes = figures.new_figure(1, len(lengths), width=figures.PAGE, height=2.9, sharey=True, squeeze=False)
     for ax, length in zip(axes[0], lengths, strict=True):
         for y, (name, at_length) in enumerate(reversed(variants.items())):
             runs = at_length[length]
             heights = np.linspace(y - 0.2, y + 0.2, len(runs))
             colour = figures.VERMILION if name == "LSTM" else figures.BLUE
-            ax.scatter([100 * run["accuracy"] for run in runs], heights, s=16, color=colour, lw=0, alpha=0.85)
+            ax.scatter([100 * run["accuracy"] for run in runs], heights, s=10, color=colour, lw=0, alpha=0.85)
             note = f"{solved(runs)} of {len(runs)}"
             if solved(runs):
                 note += f", {median(run['updates'] for run in runs if run['solved']):.0f}"
-            ax.annotate(note, (105, y), fontsize=7.5, va="center", annotation_clip=False)
+            ax.annotate(note, (105, y), fontsize=8, va="center", annotation_clip=False)
         ax.axvline(10, color="0.3", lw=0.8, ls=(0, (1, 2)))
-        ax.set(xlim=(0, 102), xlabel="accuracy on held-out palindromes (%), dotted: chance")
+        ax.set(xlim=(0, 102), xlabel="held-out accuracy (%), dotted: chance")
         most = max(run["updates"] for at_length in variants.values() for run in at_length[length])
-        ax.set_title(f"{length} digits to read, at most {most} updates", fontsize=9)
+        ax.set_title(f"{length} digits to read, at most {most} updates")
     axes[0, 0].set_yticks(range(len(variants)), reversed(variants))
     whole, open_forget = (solved(variants[name][length]) for name in ("LSTM", "f = 1"))
     title = f"{whole} of {len(runs)} seeds of the LSTM solve {length} digits, without forget gate {open_forget}"
     if open_forget > whole:
-        title = "Where nothing is to be forgotten, the LSTM learns more surely without forget gate: "
-        title += f"{open_forget} of {len(runs)} seeds, not {whole}"
-    fig.suptitle(f"{title}\na mark per seed; at the right, seeds solved and the median of their updates", fontsize=10)
+        title = f"Without forget gate more seeds solve {length} digits: {open_forget} of {len(runs)}, not {whole}"
+    fig.suptitle(f"{title}\na mark per seed; at the right, seeds solved and the median of their updates")
     return fig
 
 
 def forget_bias_figure(biases):
     """Longest length solved against the first forget bias, a mark per seed."""
-    fig, ax = figures.new_figure(width=6.4, height=3.4)
+    fig, ax = figures.new_figure(width=figures.PAGE, height=3.0)
     longest = {}
     for bias, at_length in sorted(biases.items()):
         # Lengths are tried in order and end at the first that is not solved: the n-th best seed ends where n did.
@@ -93,30 +76,29 @@ def forget_bias_figure(biases):
     return fig
 
 
-def activations_figure(images, digits, updates, accuracy):
-    """Gates and cell state over time on one palindrome, units sorted by what c_T still knows of the first digit."""
-    share = images["first_digit_share"][:, -1]
-    order = np.argsort(-share)
-    fig, axes = figures.new_figure(1, len(images), width=13, height=4.2, sharey=True)
-    for ax, (name, image) in zip(axes, images.items(), strict=True):
-        title, low, high = IMAGES[name]
-        if low is None:
-            low, high = -np.abs(image).max(), np.abs(image).max()
-        cmap = "PuOr" if low < 0 else "viridis"
-        shown = ax.imshow(image[order], cmap, aspect="auto", vmin=low, vmax=high, interpolation="none")
-        ax.set_title(title, fontsize=9)
-        ax.set_xticks(range(len(digits)), digits, fontsize=6)
-        ax.set_xlabel("digit read at t = 1, 2, …")
+def activations_figure(units):
+    """Gates and cell over time, a block of ten rows for each unit: their means for each first digit."""
+    fig, axes = figures.new_figure(1, len(IMAGES), width=figures.PAGE, height=3.9, sharey=True)
+    rows = [[*over_time.values()] for digits in units.values() for over_time in digits.values()]
+    length = len(rows[0])
+    for ax, (name, title) in zip(axes, IMAGES.items(), strict=True):
+        image = np.array([[at_t[0][name] for at_t in row] for row in rows]).reshape(len(units), 10, length)
+        low, high, colours = (0, 1, "viridis") if name != "c" else (-abs(image).max(), abs(image).max(), "PuOr")
+        image = np.pad(image, ((0, 0), (0, 1), (0, 0)), constant_values=np.nan).reshape(-1, length)  # a gap below each
+        box = (0.5, length + 0.5, len(image), 0)
+        shown = ax.imshow(image, colours, aspect="auto", vmin=low, vmax=high, interpolation="none", extent=box)
+        ax.set(title=title, xlabel="digits read, t", xticks=range(5, length + 1, 5))
         ax.grid(visible=False)
-        fig.colorbar(shown, ax=ax, location="bottom", aspect=12)
-    axes[0].set_ylabel("unit, those that know the first digit on top")
-    knowing, f = share > 0.5, images["f"][:, 1:]
-    kept = np.median(f[knowing]) if knowing.any() else np.nan
+        fig.colorbar(shown, ax=ax, location="bottom", aspect=15)
+    shares = [100 * unit[0][length][0]["first_digit_share"] for unit in units.values()]
+    labels = [f"unit {unit}:\n{share:.0f} %" for unit, share in zip(units, shares, strict=True)]
+    axes[0].set_yticks(range(5, 11 * len(units), 11), labels)
+    f = median(at_t[0]["f"] for row in rows for at_t in row[1:])
+    found = f"The first digit explains {min(shares):.0f} to {max(shares):.0f} % of the variance of c"
     fig.suptitle(
-        f"{knowing.sum()} of {len(share)} units keep the first digit to the end; their forget gate is at {kept:.2f} "
-        f"(median; all units: {np.median(f):.2f})\n"
-        f"an LSTM after {updates} updates, accuracy {accuracy:.4f}, on one palindrome",
-        fontsize=10,
+        f"{found} after {length} digits; median forget gate: {f:.2f}\n"
+        "six units of an LSTM taught at 10 digits; rows of a block: means for first digits 0 (top) to 9;\n"
+        "at the left, the share of the unit's variance that the first digit explains at the end"
     )
     return fig
 
@@ -124,10 +106,11 @@ def activations_figure(images, digits, updates, accuracy):
 def draw(folder):
     variants = read_grouped(folder / "gates_ablation.csv", "variant", "input_length")
     biases = read_grouped(folder / "gates_forget_bias.csv", "b_f", "input_length")
+    activations = read_grouped(folder / "gates_activations.csv", "unit", "first_digit", "t")
     drawn = {
         "gates_ablation": variants_figure(variants),
         "gates_forget_bias": forget_bias_figure(biases),
-        "gates_activations": activations_figure(*read_activations(folder / "gates_activations.csv")),
+        "gates_activations": activations_figure(activations),
     }
     return drawn, ""
 

@@ -73,38 +73,36 @@ def at_first(norms, key, which):
 
 def gradient_figure(norms, runs):
     """Two panels: the gradient at each step before training; and after it, accuracy against the gradient at step 1."""
-    fig, (left, right) = figures.new_figure(1, 2, width=9.5, height=4.6)
+    fig, (left, right) = figures.new_figure(1, 2, width=figures.PAGE, height=3.1)
     T = max(norms["RNN, default", "no"])
     for key in norms:
         if key[1] == "no" and key[0] != "RNN, latch":
-            label, colour, line, _ = style(*key)
-            label += f": {at_first(norms, key, 'median')}, {at_first(norms, key, 'batch')}"
-            figures.draw_median(left, ratio(norms, key, "median"), label, colour, line)
-    left.set(xlabel=f"time step t, of {T}", ylabel="‖∂L/∂hₜ‖ / ‖∂L/∂h_T‖ (LSTM: c), median palindrome")
+            label, colour, line, marker = style(*key)
+            look = {"marker": marker, "markevery": [0], "clip_on": False}
+            figures.draw_median(left, ratio(norms, key, "median"), label, colour, line, **look)
+    left.set(xlabel=f"time step t, of {T}", ylabel="‖∂L/∂hₜ‖ / ‖∂L/∂h_T‖ (LSTM: c)")
     left.set(yscale="log", ylim=(1e-28, 1e2))
-    left.legend(fontsize=7.5, loc="lower right", title="at t = 1: median palindrome, whole batch")
-    left.set_title("before training")
+    left.set_title("before training, median palindrome")
     for key, rows in runs.items():
         if key[1] != "no":
             label, colour, _, marker = style(*key)
             accuracy = [100 * row["accuracy"] for row in rows]
-            look = {"marker": marker, "color": colour, "ls": "", "ms": 6, "alpha": 0.8}
+            look = {"marker": marker, "color": colour, "ls": "", "ms": 5, "alpha": 0.8}
             right.plot(ratio(norms, key, "median")[1], accuracy, label=label, **look)
             right.plot(ratio(norms, key, "batch")[1], accuracy, **{**look, "mfc": "none"})
     right.axhline(10, color="0.3", lw=0.8, ls=(0, (1, 2)))
-    right.annotate("chance", (0.01, 10), xycoords=("axes fraction", "data"), va="bottom", fontsize=7.5)
-    right.set(xscale="log", xlabel="the same at t = 1 (filled), and of the whole batch (hollow)")
-    right.set(ylim=(0, 104), ylabel=f"accuracy at {T} digits to read (%)")
-    right.legend(fontsize=7.5, loc="lower left", bbox_to_anchor=(0.02, 0.12))
-    right.set_title("after training: at 10 digits, or by curriculum")
+    right.annotate("chance", (0.01, 10), xycoords=("axes fraction", "data"), va="bottom", fontsize=8)
+    right.set(xscale="log", xlabel="the same at t = 1; hollow: whole batch")
+    right.set(ylim=(0, 104), ylabel=f"accuracy at {T} digits (%)")
+    fig.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    right.set_title("after it, at 10 digits or by curriculum")
     by_curriculum = "RNN, default", "curriculum"
     accuracy, seeds = of(runs[by_curriculum], "accuracy"), len(runs[by_curriculum])
     shrunk = (at_first(norms, by_curriculum, which) for which in ("median", "batch"))
     fig.suptitle(
         f"A vanilla RNN right on {100 * accuracy:.1f} % of {T} digits: the gradient at the last step shrinks to\n"
         "{} (median palindrome) or {} (whole batch) at the first; ".format(*shrunk)
-        + f"medians of {seeds} seeds, band: lowest to highest",
-        fontsize=10,
+        + f"medians of {seeds} seeds, band: all"
     )
     return fig
 

@@ -32,38 +32,42 @@ def span(values, form=",.0f"):
     return low if low == high else f"{low} to {high}"
 
 
+def solved(at_length):
+    """How many seeds of a way, {digits tested: rows of the seeds}, solve the longest length, in words."""
+    rows = at_length[max(at_length)]
+    return f"{sum(row['solved'] for row in rows)} of {len(rows)}"
+
+
 def label(way, at_length):
-    """What the legend says of a way, {digits tested: rows of the seeds}."""
-    first = next(iter(at_length.values()))
-    taught, costs = (span([row[name] for row in first]) for name in ("taught", "cpu_seconds"))
-    seeds = "1 seed" if len(first) == 1 else f"{len(first)} seeds"
-    return f"{way}: {seeds}, taught {taught} digits\nin {costs} CPU-s"
+    """What the legend says of a way."""
+    taught = span([row["taught"] for row in next(iter(at_length.values()))])
+    return f"{way.removesuffix(', raw digits')}; {taught}: {solved(at_length)}"
 
 
 def finding(ways):
-    """How many seeds of each way solve the longest length, in words."""
+    """The way of which most seeds solve the longest length, in words."""
     longest = max(length for at_length in ways.values() for length in at_length)
-    solved = {way: [row["solved"] for row in at_length[longest]] for way, at_length in ways.items()}
-    some = "; ".join(f"{way} {sum(seeds)} of {len(seeds)}" for way, seeds in solved.items() if any(seeds))
-    none = "; ".join(way for way, seeds in solved.items() if not any(seeds))
-    return f"Seeds that solve {longest:,} digits without further training: {some or 'none'}\nnone of {none or 'no way'}"
+    best = max(ways, key=lambda way: sum(row["solved"] for row in ways[way][longest]))
+    taught = span([row["taught"] for row in ways[best][longest]])
+    seeds = f"{solved(ways[best])} seeds of “{best}”"
+    found = f"Taught at {taught} digits, {seeds} solve {longest:,} without further training"
+    return f"{found}\nlines: medians; bands and dots: all seeds; dotted: chance; legend: taught, solved {longest:,}"
 
 
 def figure(ways):
     """Accuracy against the digits tested, a line for each way: median, range and every seed; log scale."""
-    fig, axes = figures.new_figure(1, len(PANELS), width=11, height=4.8, sharey=True)
+    fig, axes = figures.new_figure(1, len(PANELS), width=figures.PAGE, height=2.9, sharey=True)
     for ax, (title, styles) in zip(axes, PANELS.items(), strict=True):
         for way, (colour, line) in styles.items():
             seeds = {length: [100 * row["accuracy"] for row in rows] for length, rows in ways[way].items()}
             figures.draw_median(ax, seeds, label(way, ways[way]), colour, line, alpha=0.1)
             for length, values in seeds.items():
-                ax.plot([length] * len(values), values, "o", color=colour, ms=3, alpha=0.6)
+                ax.plot([length] * len(values), values, "o", color=colour, ms=2.5, alpha=0.6)
         ax.axhline(10, color="0.3", lw=0.8, ls=(0, (1, 2)))
-        ax.set(xscale="log", ylim=(-3, 104), title=title, xlabel="digits to read in the test")
-        ax.xaxis.set_major_formatter("{x:,.0f}")
-        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), fontsize=8, frameon=False)
-    axes[0].set_ylabel("held-out palindromes right (%)")
-    fig.suptitle(f"{finding(ways)}\nlines: medians; bands and dots: all seeds; dotted: chance", fontsize=10)
+        ax.set(xscale="log", ylim=(-3, 104), title=title, xlabel="digits read in the test")
+        ax.legend(loc="upper center", bbox_to_anchor=(0.45, -0.27), handlelength=1.3, handletextpad=0.5)
+    axes[0].set_ylabel("held-out accuracy (%)")
+    fig.suptitle(finding(ways))
     return fig
 
 

@@ -11,6 +11,7 @@ if not __package__:  # run as `python part1/experiments/plot_optimizers.py`: imp
     sys.path[0] = str(Path(__file__).resolve().parents[2])
     import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
+import numpy as np
 import torch
 
 from common import figures
@@ -25,15 +26,15 @@ STYLES = {
     "momentum": ("momentum", GREEN, "-.", "^"),
     "rmsprop": ("RMSProp", BLUE, "-", "o"),
     "adam": ("Adam", VERMILION, "--", "D"),
-    "sgd, clipped": ("SGD clipped to length 1", BLUE, "-", "o"),
-    "sgd, same rate": ("SGD not clipped, same rate", VERMILION, ":", "s"),
-    "sgd, own rate": ("SGD not clipped, own rate", GREEN, "-.", "^"),
+    "sgd, clipped": ("clipped", BLUE, "-", "o"),
+    "sgd, same rate": ("same rate", VERMILION, ":", "s"),
+    "sgd, own rate": ("own rate", GREEN, "-.", "^"),
 }
 # A surface's title, and what path_measure says of the paths over it.
 TITLES = {
-    "ravine": ("ravine, along the axes: height at the end", "height at the end"),
-    "saddle": ("saddle: updates until |y| > 0.5", "updates until |y| > 0.5"),
-    "cliff": ("cliff of a one-unit RNN: height at the end", "height at the end"),
+    "ravine": ("ravine", "height at the end"),
+    "saddle": ("saddle", "updates to |y| > 0.5"),
+    "cliff": ("cliff of an RNN, SGD", "height at the end"),
 }
 
 
@@ -48,27 +49,25 @@ def best_rate(rates):
 
 
 def accuracy_figure(run, reached):
-    """Accuracy against the learning rate, a panel per optimizer: median of the seeds, and a dot for each."""
-    fig, axes = figures.new_figure(1, len(reached), width=11.5, height=3.6, sharey=True)
-    for ax, (name, rates) in zip(axes, reached.items(), strict=True):
+    """Accuracy against the learning rate: median of the seeds for each optimizer, and a bar from lowest to highest."""
+    fig, ax = figures.new_figure(width=figures.PAGE, height=2.5)
+    for rank, (name, rates) in enumerate(reached.items()):
         label, colour, line, marker = STYLES[name]
-        for rate, values in rates.items():
-            dots = [100 * a for a in values]
-            ax.plot([rate] * len(dots), dots, "o", color=colour, ms=4, alpha=0.5, mew=0, clip_on=False)
-        ax.plot([*rates], [100 * median(values) for values in rates.values()], line, color=colour, marker=marker)
-        ax.axhline(10, color="0.3", lw=0.8, ls=(0, (1, 2)))
-        good = good_rates(rates) or ["no rate"]
-        good = ", ".join(good) if len(good) < 3 else f"{len(good)} rates"  # more would not fit
-        title = f"{label}: best {best_rate(rates):.2g}\n99 % on every seed: {good}"
-        ax.set(xscale="log", ylim=(0, 103), xlabel="learning rate", title=title)
-    axes[0].set_ylabel("accuracy on held-out palindromes (%)")
-    axes[0].annotate("chance", (min(rates), 10), xytext=(0, 3), textcoords="offset points", fontsize=7)
+        x = [rate * 1.06 ** (rank - 1.5) for rate in rates]  # beside each other
+        seeds = 100 * np.array([*rates.values()])  # sorted: (rates, seeds)
+        middle = np.median(seeds, axis=1)
+        reach = [middle - seeds[:, 0], seeds[:, -1] - middle]
+        label += f": best {best_rate(rates):.2g}; {len(good_rates(rates))} good"
+        look = {"color": colour, "ls": line, "marker": marker, "ms": 4, "lw": 1.3, "elinewidth": 0.9, "capsize": 2}
+        ax.errorbar(x, middle, reach, label=label, **look)
+    ax.axhline(10, color="0.3", lw=0.8, ls=(0, (1, 2)), label="chance")
+    ax.set(xscale="log", ylim=(0, 103), xlabel="learning rate", ylabel="held-out accuracy (%)")
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), title=f"good: {100 * GOOD:g} % on every seed")
     most = max(reached, key=lambda name: len(good_rates(reached[name])))
     fig.suptitle(
-        f"{STYLES[most][0]} forgives most: {len(good_rates(reached[most]))} of {len(rates)} learning rates are good "
-        f"on every seed\nvanilla RNN, {run['input_length']} one-hot digits to read, after {run['updates']:,} updates; "
-        f"line: median of {len(values)} seeds, dots: each",
-        fontsize=10,
+        f"{STYLES[most][0]} forgives most: {len(good_rates(reached[most]))} of {len(rates)} learning rates are good\n"
+        f"vanilla RNN, {run['input_length']} one-hot digits, {run['updates']:,} updates; "
+        f"marks: median of {seeds.shape[1]} seeds, bars: lowest to highest",
     )
     return fig
 
@@ -82,10 +81,10 @@ def path_measure(surface, points):
 
 def paths_figure(paths):
     """Contours of the three surfaces, and the way that each rule takes over them."""
-    fig, axes = figures.new_figure(1, 3, width=12, height=5.6)
+    fig, axes = figures.new_figure(1, 3, width=figures.PAGE, height=3.2)
+    found = {}
     for ax, (surface, ways) in zip(axes, paths.items(), strict=True):
         function, start, (xs, ys) = SURFACES[surface]
-        title, measure = TITLES[surface]
         x, y = torch.meshgrid(*(torch.linspace(*ends, 200, dtype=torch.float64) for ends in (xs, ys)), indexing="xy")
         z, share = function(x, y), torch.linspace(0, 1, 16, dtype=torch.float64)
         levels = share / 2 if surface == "cliff" else z.quantile(share).unique()
@@ -93,19 +92,23 @@ def paths_figure(paths):
         for name, rows in ways.items():
             label, colour, line, marker = STYLES[name]
             points = [(row["x"], row["y"]) for row in rows]
-            label = f"{label} at {rows[0]['rate']:.2g}: {path_measure(surface, points)}"
-            look = {"color": colour, "marker": marker, "ms": 3.5, "lw": 1.3, "markevery": 3}
+            found[surface, name] = path_measure(surface, points)
+            label = f"{label}, {rows[0]['rate']:.2g}: {found[surface, name]}"
+            look = {"color": colour, "marker": marker, "ms": 3, "lw": 1.2, "markevery": 3}
             ax.plot(*zip(*points, strict=True), line, label=label, **look)
-        ax.plot(*start, "k*", ms=10)
+        ax.plot(*start, "k*", ms=9)
         ax.grid(visible=False)
-        ax.set_title(title, fontsize=9)
+        title, measure = TITLES[surface]
         xlabel, ylabel = ("weight w", "bias b") if surface == "cliff" else "xy"
-        ax.set(xlim=xs, ylim=ys, xlabel=xlabel, ylabel=ylabel)
-        ax.legend(title=f"rule at learning rate: {measure}", loc="upper center", bbox_to_anchor=(0.5, -0.13))
+        ax.set(xlim=xs, ylim=ys, xlabel=xlabel, ylabel=ylabel, title=title)
+        ax.legend(title=f"rule, rate: {measure}", loc="upper center", bbox_to_anchor=(0.45, -0.3), handlelength=1.6)
     fig.suptitle(
-        f"{len(points) - 1} updates from the star (dark is high)\nlearning rate: of a grid, that whose path ends "
-        "lowest and never leaves the picture (“same rate”: the clipped one's)",
-        fontsize=10,
+        f"Updates to leave the saddle: Adam {found['saddle', 'adam']}, SGD {found['saddle', 'sgd']}; height beyond the "
+        f"cliff: clipped {found['cliff', 'sgd, clipped']}, else {found['cliff', 'sgd, own rate']}\n"
+        f"{len(points) - 1} updates from the star; dark is high; each at its best rate of a grid "
+        "(same rate: the clipped one's)\n"
+        "The ravine along the axes suits adaptive rates; torch's RMSProp makes a first step of ten times the rate",
+        fontsize=8,
     )
     return fig
 

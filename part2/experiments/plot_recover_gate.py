@@ -10,7 +10,7 @@ if not __package__:  # run as `python part2/experiments/plot_recover_gate.py`: i
     sys.path[0] = str(Path(__file__).resolve().parents[2])
     import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
-from common.figures import BLUE, GREEN, ORANGE, VERMILION, new_figure, plot_script
+from common.figures import BLUE, GREEN, ORANGE, PAGE, VERMILION, new_figure, plot_script
 from common.tables import read_grouped
 
 STYLES = {
@@ -20,15 +20,15 @@ STYLES = {
     "growing": (ORANGE, "-", "D", "1 growing to 100 periods"),
 }
 AXES = {
-    "tau": ("period τ", "starts off by a share of itself"),
-    "s": ("shift s", "starts off by a share of the period"),
-    "r_on": ("open share r_on", "starts at so many times its value"),
+    "tau": ("period τ", "start off by"),
+    "s": ("shift s", "start off by (periods)"),
+    "r_on": ("open share r_on", "start (times its value)"),
 }
 
 
 def figure(recovery):
     """Share of teachers found against the distance of the start; a line per horizon, without the leak."""
-    fig, axes = new_figure(1, 3, width=10.5, height=3.8, sharey=True)
+    fig, axes = new_figure(1, 3, width=PAGE, height=2.6, sharey=True)
     for ax, (parameter, (name, xlabel)) in zip(axes, AXES.items(), strict=True):
         for horizon, rows in recovery[parameter].items():
             colour, style, marker, label = STYLES[horizon]
@@ -36,20 +36,19 @@ def figure(recovery):
             y = [100 * row["recovered"] for row in rows[0]]
             ax.plot(x, y, style, color=colour, marker=marker, label=label, alpha=0.85)
         ax.set(title=name, xlabel=xlabel)
-    tau, s, r_on = axes
+    tau, _, r_on = axes
     tau.set_xscale("symlog", linthresh=0.001)
-    ticks = (-0.3, -0.01, 0, 0.01, 0.3)
+    ticks = (-0.3, 0, 0.3)
     tau.set_xticks(ticks, [f"{100 * tick:+g} %" for tick in ticks])
     r_on.set_xscale("log")
     r_on.set_xticks(x, [f"{tick:g}" for tick in x])
     r_on.minorticks_off()
     tau.set_ylabel("teachers found again (%)")
-    s.legend(fontsize=8, title="time stamps span", title_fontsize=8)
+    fig.legend(*r_on.get_legend_handles_labels(), loc="outside lower center", ncols=4, title="time stamps span")
     far = {horizon: min(row["recovered"] for row in rows[0]) for horizon, rows in recovery["tau"].items()}
-    found = ", ".join(f"{100 * share:.0f} % ({horizon} periods)" for horizon, share in far.items())
-    title = f"From the worst start, so many τ are found: {found}"
-    title += "\neach point: the share of the teachers found from one start; learned alone, the others known; no leak"
-    fig.suptitle(title, fontsize=10)
+    found = ", ".join(f"{100 * share:.0f} % ({horizon})" for horizon, share in far.items())
+    title = f"τ found from the worst start, by periods spanned: {found}"
+    fig.suptitle(f"{title}\na mark: share of the teachers found from one start, the other parameters known, no leak")
     return fig
 
 
