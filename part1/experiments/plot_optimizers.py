@@ -81,7 +81,7 @@ def path_measure(surface, points):
 
 def paths_figure(paths):
     """Contours of the three surfaces, and the way that each rule takes over them."""
-    fig, axes = figures.new_figure(1, 3, width=figures.PAGE, height=3.2)
+    fig, axes = figures.new_figure(1, 3, width=figures.PAGE, height=3.4)
     found = {}
     for ax, (surface, ways) in zip(axes, paths.items(), strict=True):
         function, start, (xs, ys) = SURFACES[surface]
@@ -110,6 +110,8 @@ def paths_figure(paths):
         "The ravine along the axes suits adaptive rates; torch's RMSProp makes a first step of ten times the rate",
         fontsize=8,
     )
+    for _ in range(3):
+        fig.draw_without_rendering()  # the layout moves the legends, and they the layout
     return fig
 
 
