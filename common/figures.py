@@ -39,6 +39,8 @@ def new_figure(rows=1, columns=1, width=8.0, height=3.4, **options):
 
 def save_figure(figure, path):
     """Write the figure to `path`, PNG or PDF by its name; the same data give the same bytes."""
+    for _ in range(3):
+        figure.draw_without_rendering()  # the layout moves legends beside the axes, and these the layout
     buffer = io.BytesIO()
     kind = str(path).rsplit(".", 1)[-1]
     figure.savefig(buffer, format=kind, metadata={"CreationDate": None} if kind == "pdf" else {"Software": None})

@@ -39,9 +39,8 @@ class Progress:
     def __init__(self, total, done=0, unit="step", show=True, seconds_left=None):
         bar = show and sys.stderr.isatty()
         self.lines = show and not bar
-        form = (
-            "{n_fmt}/{total_fmt} [{elapsed}, {rate_fmt}{postfix}]" if seconds_left else None
-        )  # no share, no time left
+        # Without a share and a time left of the steps, which are not what ends it.
+        form = "{n_fmt}/{total_fmt} [{elapsed}, {rate_fmt}{postfix}]" if seconds_left else None
         self.bar = Bar(total=total, initial=done, unit=unit, dynamic_ncols=True, disable=not bar, bar_format=form)
         self.seconds_left = seconds_left or (lambda: math.inf)
         self.total, self.done, self.unit = total, done, unit

@@ -212,7 +212,7 @@ def _lock(file):
     if fcntl:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     else:
-        os.lseek(file.fileno(), 2**20, os.SEEK_SET)  # a byte behind the text: what is locked, nobody else can read
+        os.lseek(file.fileno(), 2**20, os.SEEK_SET)  # a byte after the text: what is locked, nobody else can read
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
 
 

@@ -116,7 +116,7 @@ def figure(points, curves):
 
 
 def table(points):
-    """The numbers behind the figures, a Markdown table: a row per curve, input and length."""
+    """The numbers of the figures, a Markdown table: a row per curve, input and length."""
     order, rows = [*CURVES, *sorted({curve for curve, _, _ in points} - CURVES.keys())], []
     for (curve, dim, T), results in sorted(points.items(), key=lambda item: (order.index(item[0][0]), *item[0][1:])):
         values = accuracies(results)

@@ -44,9 +44,7 @@ def parse_flags(parser, argv=None):
     if config.txt_file is None:
         parser.error("--txt_file is missing: the book, a text file")
     if config.lines and config.sampling == "streams":
-        parser.error(
-            "--lines reads each item from a zero state, --sampling streams carries one: they exclude each other"
-        )
+        parser.error("--lines starts each item from a zero state, --sampling streams carries it: give one of them")
     if "-" in files_of(config.txt_file) and is_resumed(config):
         parser.error("--txt_file -: standard input cannot be read again; give a file with the same text to resume")
     return config

@@ -19,6 +19,7 @@ from matplotlib.ticker import LogLocator
 from common.arguments import Parser, new_file, positive_number
 from common.figures import BLUE, GREEN, ORANGE, PAGE, PURPLE, VERMILION, house_style, new_figure, save_figure
 from common.tables import markdown, read_metrics, read_runs
+from part3.evaluation import NUM_BLOCKS
 
 # Only part 3's metrics have heldout_bpc, and a row that was cut off lacks wall_seconds.
 COLUMNS = dict.fromkeys(("step", "train_loss", "heldout_loss", "heldout_bpc", "cpu_seconds", "wall_seconds"), float)
@@ -96,14 +97,14 @@ def figure(curves, references):
     axes[1].set(xlabel="CPU minutes of training", xscale="log")
     axes[1].xaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), major_formatter="{x:g}", minor_formatter="")
     if references:
-        axes[0].set_title("state carried")
-        axes[1].set_title("state carried")
+        axes[0].set_title(f"{NUM_BLOCKS} blocks")
+        axes[1].set_title(f"{NUM_BLOCKS} blocks")
         blocks_panel(axes[2], curves, references)
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     best = min(found, key=found.get)
     fig.suptitle(
-        f"Lowest held-out loss, state carried: {found[best]:.3f} nats per character, of {best}\n"
-        "thick: held out, band: lowest to highest seed, star: best; thin: training batches; legend: means of the stars",
+        f"Lowest held-out loss while training: {found[best]:.3f} nats per character, of {best}\n"
+        f"thick: held out, in {NUM_BLOCKS} blocks; band: all seeds; star: best; thin: training; legend: mean of stars",
         fontsize=8,
     )
     return fig

@@ -128,7 +128,7 @@ class Ranks:
         dist.broadcast_object_list(box, src=0)
         return box[0]
 
-    def together(self, function):
+    def on_every_rank(self, function):
         """What `function()` returns, once it has returned on every rank.
 
         If it raised ValueError, OSError, RuntimeError or MemoryError on any, all end: rank 0 raises ValueError with the
@@ -151,7 +151,7 @@ class Ranks:
         return result
 
     def same(self, **facts):
-        """Return if all ranks have rank 0's values of these facts; else end as `together` does."""
+        """Return if all ranks have rank 0's values of these facts; else end as `on_every_rank` does."""
         first = self.broadcast(facts)
 
         def compare():
@@ -161,7 +161,7 @@ class Ranks:
                 )
                 raise ValueError(f"{here}, but rank 0 has {there}")
 
-        self.together(compare)
+        self.on_every_rank(compare)
 
     def run(self, function):
         """What `function()` returns, in which the ranks exchange values; its errors are told to the other ranks.

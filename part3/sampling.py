@@ -114,10 +114,7 @@ def write(writer, prompt, length, rng, num_texts=1, stop=(), **how):
         logits = writer.read([int(character)])  # (1, V)
     writer.copy(num_texts)
     logits = logits.repeat(num_texts, axis=0)  # (B, V)
-    last, ended = (
-        np.full((num_texts, len(stop)), -1),
-        np.zeros(num_texts, dtype=bool),
-    )  # ids (B, K); whether it had them
+    last, ended = np.full((num_texts, len(stop)), -1), np.zeros(num_texts, dtype=bool)  # ids (B, K); who had `stop`
     for _ in range(length):
         ids = choose(logits, rng, **how)
         yield ids

@@ -303,11 +303,11 @@ def prepare(config, ranks, device):
 
     Raises ValueError, OSError or RuntimeError, on rank 0 for all, before anything of the run is written.
     """
-    dataset, sampler, model = ranks.together(partial(load, config, ranks, device))
+    dataset, sampler, model = ranks.on_every_rank(partial(load, config, ranks, device))
     facts = {"text": dataset.digest, "vocabulary": dataset.characters, **settings_of(config)}
     del facts["txt_file"]  # nodes have copies
     ranks.same(**facts)
-    return dataset, sampler, model, *ranks.together(partial(begin, config, dataset, sampler, model, ranks))
+    return dataset, sampler, model, *ranks.on_every_rank(partial(begin, config, dataset, sampler, model, ranks))
 
 
 @hears_signals

@@ -110,8 +110,6 @@ def paths_figure(paths):
         "The ravine along the axes suits adaptive rates; torch's RMSProp makes a first step of ten times the rate",
         fontsize=8,
     )
-    for _ in range(3):
-        fig.draw_without_rendering()  # the layout moves the legends, and they the layout
     return fig
 
 

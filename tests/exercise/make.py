@@ -43,16 +43,16 @@ def blanked(source, functions):
 
     Signatures and docstrings stay. Raises KeyError for a function that is not there.
     """
-    found, lines = {}, source.splitlines()
-    tree = ast.parse(source)
-    for owner, prefix in (
-        (tree, ""),
-        *((node, f"{node.name}.") for node in tree.body if isinstance(node, ast.ClassDef)),
-    ):
-        found |= {prefix + node.name: node.body for node in owner.body if isinstance(node, ast.FunctionDef)}
-    for name in sorted(
-        functions, key=lambda name: -found[name][0].lineno
-    ):  # from below, so that lines keep their place
+    tree, lines = ast.parse(source), source.splitlines()
+    owners = {"": tree} | {f"{node.name}.": node for node in tree.body if isinstance(node, ast.ClassDef)}
+    found = {
+        prefix + node.name: node.body
+        for prefix, owner in owners.items()
+        for node in owner.body
+        if isinstance(node, ast.FunctionDef)
+    }
+    # From below, so that the lines above keep their place.
+    for name in sorted(functions, key=lambda name: found[name][0].lineno, reverse=True):
         docstring, *body = found[name]
         indent = " " * docstring.col_offset
         lines[docstring.end_lineno : body[-1].end_lineno] = [f'{indent}raise NotImplementedError("{functions[name]}")']
