@@ -289,7 +289,7 @@ def in_group(group):
 MOMENTS = {  # of a sweep: what has happened
     "importing": lambda pid, folder: "libtorch" in Path(f"/proc/{pid}/maps").read_text(),
     "beginning": lambda pid, folder: (folder / "lock_0_of_1").exists(),
-    "forking": lambda pid, folder: len(children(pid)) == 1,
+    "forking": lambda pid, folder: len(children(pid)) >= 1,
     "working": lambda pid, folder: len(list(folder.glob("*_seed*.json"))) > 1,
 }
 CASES = [("importing", "SIGINT"), ("working", "SIGUSR1")]
@@ -314,6 +314,10 @@ def test_a_sweep_whose_whole_group_is_signalled_ends_in_a_line_and_leaves_nobody
     assert of_a_shell in (EXIT_STATUS[number], 128 + number), err
     assert len(lines) <= 1 and all(line.startswith(f"stopped by {name}; ") for line in lines), err
     assert lines or moment in ("importing", "beginning")
+    for _ in range(600):  # the last to end have no memory any more, but still are in the table of processes
+        if not in_group(process.pid):
+            break
+        time.sleep(0.05)
     assert in_group(process.pid) == []
 
 
