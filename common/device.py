@@ -140,8 +140,10 @@ def told(error, flags):
         return text
     asked = re.search(r"(\d+) bytes|allocate ([\d.]+ [KMGT]iB)", text)
     asked = asked and (f"{int(asked[1]) / 1e9:.3g} GB" if asked[1] else asked[2])
-    free = free_memory(torch.device("cpu"))
-    return f"there is not enough memory: {asked or 'more'} asked for, {free / 1e9:.3g} GB free; lower {flags}"
+    gpu = re.search(r"GPU (\d+)", text)
+    device = torch.device("cuda", int(gpu[1])) if gpu else torch.device("cpu")
+    free = f"{free_memory(device) / 1e9:.3g} GB free{' on ' + str(device) if gpu else ''}"
+    return f"there is not enough memory: {asked or 'more'} asked for, {free}; lower {flags}"
 
 
 # ---- processes that work for this one

@@ -27,6 +27,7 @@ from common.training import Clock, StopFlag, Stopped, check_finite, hears_signal
 from part1 import init
 from part1.train import COLUMNS, CONVERGED, COUNTS, MEMORY_FLAGS, OPTIMIZERS, add_training_flags, update
 from part2.dataset import RESOLUTION, AddingProblem, FrequencyDiscrimination, Palindromes
+from part2.decaying_lstm import DecayingLSTM, elapsed
 from part2.time_gate import PARAMETERS, AlwaysOpen, TimeGate
 from part2.time_gated_lstm import EQUATION_15, TimeGatedLSTM
 
@@ -35,6 +36,12 @@ TASKS = {
     "palindromes": lambda config, held_out: Palindromes(config.input_length + 1, config.seed, held_out),
     "adding": lambda config, held_out: AddingProblem(config.input_length, config.seed, held_out),
     "frequency": lambda config, held_out: FrequencyDiscrimination(config.sampling, config.seed, held_out),
+}
+MODELS = {
+    "gated": "the LSTM with the time gate",
+    "lstm": "the plain one, given the time stamps of waves as an input",
+    "lstm_elapsed": "given the times between them",
+    "decaying": "given these too, and its state decays between samples",
 }
 CLOSE = 0.04  # an error of the adding problem that counts as right (Hochreiter & Schmidhuber 1997)
 TIME_UNIT = 100  # ms: the time that the plain LSTM gets as an input is counted in it, so that it stays near 1
@@ -54,7 +61,7 @@ def build_parser():
     task.add_argument("--sampling", choices=RESOLUTION, default="standard", help="how waves are sampled (frequency)")
     model = parser.add_argument_group("model")
     model.add_argument(
-        "--model_type", choices=("gated", "lstm"), default="gated", help="the LSTM with the time gate, or the plain one"
+        "--model_type", choices=MODELS, default="gated", help="; ".join(f"{name}: {what}" for name, what in MODELS.items())
     )
     model.add_argument("--num_hidden", type=whole_number(1, 10_000), default=128, help="hidden units")
     model.add_argument("--init", choices=init.INITS["LSTM"], default="default", help="first weights, as in part 1")
@@ -96,15 +103,19 @@ def settings_of(config):
 
 
 def gets_time(config):
-    """Whether the network is given the time as an input: the plain LSTM, where the time means something."""
-    return config.task == "frequency" and config.model_type == "lstm"
+    """Whether the network is given the time as an input: all but the gated one, where the time means something."""
+    return config.task == "frequency" and config.model_type != "gated"
 
 
 def build_model(config, task):
     """The network of the settings for a task, weights and gate drawn from their seed. Raises ValueError."""
     torch.manual_seed(config.seed)
     H = config.num_hidden
-    model = TimeGatedLSTM(task.input_dim + gets_time(config), H, task.num_outputs, AlwaysOpen(H), config.equation_15)
+    D, K = task.input_dim + gets_time(config), task.num_outputs
+    if config.model_type == "decaying":
+        model = DecayingLSTM(D, H, K)
+    else:
+        model = TimeGatedLSTM(D, H, K, AlwaysOpen(H), config.equation_15)
     init.change(model, "LSTM", config.init, task.longest)
     if config.model_type == "gated":  # drawn after the weights: the same seed gives both cells the same ones
         tau = torch.empty(H, dtype=torch.float64).uniform_(*config.log_tau).exp()
@@ -129,7 +140,8 @@ def predict(model, x, t, lengths, config):
     """The network's outputs for a batch, (B, task.num_outputs)."""
     x = x.to(model.W_gx.device)
     if gets_time(config):
-        x = torch.cat([x, (t / TIME_UNIT)[..., None].to(x)], dim=2)
+        time = t / TIME_UNIT if config.model_type == "lstm" else elapsed(t)
+        x = torch.cat([x, time[..., None].to(x)], dim=2)
     return model(x, t=t, lengths=lengths)
 
 
@@ -150,7 +162,7 @@ def small_step(config, device):
 
 
 def gate_values(model):
-    """τ, s and r_on of every unit now, {name: (H,)}; none for a plain LSTM."""
+    """τ, s and r_on of every unit now, {name: (H,)}; none without a gate."""
     return {name: getattr(model.gate, name).tolist() for name in PARAMETERS if hasattr(model.gate, name)}
 
 
@@ -247,7 +259,7 @@ def train(config, model, training_set, run, stop=False, device=None):
 
 
 def write_gate(path, first, now):
-    """Write the gate's values before and after learning, dicts of columns, as a table; nothing for a plain LSTM."""
+    """Write the gate's values before and after learning, dicts of columns, as a table; nothing without a gate."""
     if now:
         values = {**{f"first_{name}": values for name, values in first.items()}, **now}
         write_table(path, values, ([f"{value:.6g}" for value in unit] for unit in zip(*values.values(), strict=True)))

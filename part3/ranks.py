@@ -66,7 +66,7 @@ class Ranks:
         """Wait until all ranks are there and join their process group: gloo, and for gradients between GPUs nccl.
 
         Raises ValueError, in one line, if the environment has no address to meet at, if the ranks do not meet there
-        within MEETING, or if their devices are of several types.
+        within MEETING, if their devices are of several types, or if two have the same GPU.
         """
         if self.size == 1:
             return
@@ -83,6 +83,7 @@ class Ranks:
         self._gradients = None  # the group that averages them: the same one
         if device.type == "cuda":
             torch.cuda.set_device(device)
+            self.apart(str(torch.cuda.get_device_properties(device).uuid))
             self._gradients = dist.new_group(backend="nccl", timeout=TIMEOUT)
 
     def wrap(self, model):
@@ -160,6 +161,17 @@ class Ranks:
                     ", ".join(f"{name} {shortened(of.get(name))}" for name in names) for of in (facts, first)
                 )
                 raise ValueError(f"{here}, but rank 0 has {there}")
+
+        self.on_every_rank(compare)
+
+    def apart(self, gpu):
+        """Return if each rank has a GPU, by its name, of its own; else end as `on_every_rank` does."""
+        gpus = [None] * self.size
+        dist.all_gather_object(gpus, gpu)
+
+        def compare():
+            if (other := gpus.index(gpu)) != self.rank:
+                raise ValueError(f"it has the GPU of rank {other}: start no more ranks on a node than it has GPUs")
 
         self.on_every_rank(compare)
 

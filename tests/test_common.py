@@ -223,7 +223,7 @@ def test_a_fresh_process_has_one_thread_and_keeps_freed_memory_only_if_told(monk
 
 
 def test_a_lack_of_memory_is_told_with_what_was_asked_for_and_the_flags_that_lower_it(monkeypatch, capsys):
-    monkeypatch.setattr(device, "free_memory", lambda _: 3e9)
+    monkeypatch.setattr(device, "free_memory", lambda of: 3e9 if of.type == "cpu" else 2e7)
     with pytest.raises(RuntimeError) as of_torch:
         torch.empty(10**15, dtype=torch.uint8)
     with pytest.raises(MemoryError) as of_numpy:
@@ -231,6 +231,9 @@ def test_a_lack_of_memory_is_told_with_what_was_asked_for_and_the_flags_that_low
     for caught, asked in ((of_torch, "1e+06 GB"), (of_numpy, "909. TiB")):
         line = f"there is not enough memory: {asked} asked for, 3 GB free; lower --x"
         assert device.told(caught.value, "--x") == line
+    of_cuda = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 22.00 MiB. GPU 1 has a total capacity of …")
+    line = "there is not enough memory: 22.00 MiB asked for, 0.02 GB free on cuda:1; lower --x"
+    assert device.told(of_cuda, "--x") == line
     assert device.told(RuntimeError("something else"), "--x") == "something else"
     for needed, lines in ((2e9, 0), (4e9, 1)):
         device.warn_of_memory(needed, torch.device("cpu"), "--x")

@@ -24,19 +24,21 @@ from part1.dataset import PalindromeDataset
 from part1.experiments.reservoir import last_states, readout_predictor
 from part1.solved import is_solved, palindromes_to_draw
 
-CURRICULUM = {"curriculum": True, "train_steps": 1_000}  # to --goal digits
-WAYS = {  # seeds at most, and settings of part1/train.py beside one-hot digits and 10 of them to read
-    "LSTM": (5, {"model_type": "LSTM"}),
-    "RNN, identity": (5, {"init": "identity"}),
-    "RNN": (5, {}),
-    "RNN, orthogonal": (5, {"init": "orthogonal"}),
-    "LSTM, chrono": (1, {"model_type": "LSTM", "init": "chrono"}),
-    "LSTM, raw digits": (1, {"model_type": "LSTM", "input_dim": 1}),
-    "RNN, raw digits": (1, {"input_dim": 1}),
-    "RNN, curriculum": (5, {**CURRICULUM, "patience": 1}),
+CURRICULUM = {"curriculum": True, "train_steps": 1_000, "patience": 1}  # to --goal digits
+WAYS = {  # settings of part1/train.py beside one-hot digits and 10 of them to read
+    "LSTM": {"model_type": "LSTM"},
+    "RNN, identity": {"init": "identity"},
+    "RNN": {},
+    "RNN, orthogonal": {"init": "orthogonal"},
+    "LSTM, chrono": {"model_type": "LSTM", "init": "chrono"},
+    "LSTM, raw digits": {"model_type": "LSTM", "input_dim": 1},
+    "RNN, raw digits": {"input_dim": 1},
+    "RNN, curriculum": CURRICULUM,
+    "LSTM, curriculum": {"model_type": "LSTM", **CURRICULUM},
 }
 READ_OUT = ("RNN", "RNN, identity", "RNN, orthogonal")  # is the digit lost where these are wrong?
-TESTED = (10, 30, 100, 300, 1_000, 10_000)  # digits to read
+TESTED = (10, 30, 100, 300, 1_000, 10_000, 100_000)  # digits to read
+FAR = 10_000  # digits: longer tests take minutes a network, and are of the first seeds alone
 COLUMNS = ("way", "seed", "taught", "updates", "cpu_seconds", "tested", "accuracy", "palindromes", "solved")
 AT_ONCE = 2_500_000  # digits read at once: more than a training reads, and faster on long palindromes
 
@@ -46,7 +48,7 @@ def score(model, length, seed, input_dim):
     held_out, wanted = PalindromeDataset(length + 1, 1_000 + seed, held_out=True), palindromes_to_draw(length)
     wrong = count = 0
     while count < wanted and is_solved(1 - wrong / wanted, wanted, length):
-        digits, target = held_out.batch(1_000)
+        digits, target = held_out.batch(1_000 if length <= FAR else 250)
         _, accuracy = train.evaluate(model, digits, target, input_dim, at_once=AT_ONCE)
         wrong, count = wrong + round((1 - accuracy) * len(target)), count + len(target)
     return round(1 - wrong / count, 6), count, int(count == wanted and is_solved(1 - wrong / count, count, length))
@@ -63,31 +65,40 @@ def read_out(model, length, seed):
     return [(answer == new_target).double().mean().item() for answer in answers]
 
 
+def taught(way, seed, goal, updates):
+    """The model of a way and a seed, its settings, and the longest length taught, updates and CPU-seconds.
+
+    Args:
+        goal: digits to read at which a curriculum ends.
+        updates: how many there are at most.
+    """
+    config = train.settings(**{"input_dim": 10, "seed": seed, "device": "cpu", **WAYS[way]})
+    config.train_steps = min(config.train_steps, updates)
+    config.input_length = goal if config.curriculum else config.input_length
+    model, training_set = train.build_model(config), train.build_training_set(config)
+    result = train.train(config, model, training_set, show=False)
+    longest = getattr(training_set, "bound", config.input_length)
+    return model, config, (longest, result["steps"], round(result["cpu_seconds"], 1))
+
+
 def measure(flags, points):
     """Yield both tables."""
 
-    def taught(seed, way):
-        config = train.settings(**{"input_dim": 10, "seed": seed, "device": "cpu", **WAYS[way][1]})
-        config.train_steps = min(config.train_steps, flags.updates)
-        config.input_length = flags.goal if config.curriculum else config.input_length
-        model, training_set = train.build_model(config), train.build_training_set(config)
-        result = train.train(config, model, training_set, show=False)
-        longest = getattr(training_set, "bound", config.input_length)
-        return model, config, (longest, result["steps"], round(result["cpu_seconds"], 1))
-
-    def taught_and_tested(seed, way):
-        model, config, cost = taught(seed, way)
-        return [(way, seed, *cost, length, *score(model, length, seed, config.input_dim)) for length in flags.tested]
+    def taught_and_tested(seed, way, lengths):
+        model, config, cost = taught(way, seed, flags.goal, flags.updates)
+        return [(way, seed, *cost, length, *score(model, length, seed, config.input_dim)) for length in lengths]
 
     def taught_and_read_out(seed, way):
-        model, *_ = taught(seed, way)
+        model, *_ = taught(way, seed, flags.goal, flags.updates)
         return [(way, seed, length, *read_out(model, length, seed)) for length in (flags.kept, flags.kept + 1)]
 
+    near = [length for length in flags.tested if length <= FAR]
+    far = [length for length in flags.tested if length > FAR]
     rows = []
-    for seed in range(flags.seeds):
-        ways = [way for way, (seeds, _) in WAYS.items() if seed < seeds]
-        rows += [row for _, some in points.each(taught_and_tested, [seed], ways) for row in some]
-    yield "length_tested", COLUMNS, sorted(rows, key=lambda row: [*WAYS].index(row[0]))
+    for lengths, seeds in (near, flags.seeds), (far, min(flags.seeds, flags.far_seeds)):
+        tested = points.each(taught_and_tested, range(seeds if lengths else 0), WAYS, [lengths])
+        rows += [row for _, some in tested for row in some]
+    yield "length_tested", COLUMNS, sorted(rows, key=lambda row: ([*WAYS].index(row[0]), *row[1:]))
     read = points.each(taught_and_read_out, range(flags.seeds), READ_OUT)
     yield "length_read_out", ("way", "seed", "tested", "own", "fitted"), [row for _, some in read for row in some]
 
@@ -97,7 +108,8 @@ if __name__ == "__main__":
         __doc__,
         measure,
         "part1",
-        seeds=(1, 5, 5, "seeds 0, 1, … of every way, at most"),
+        seeds=(1, 1_000, 10, "seeds 0, 1, … of every way"),
+        far_seeds=(0, 1_000, 3, f"seeds of every way in tests at more than {FAR:,} digits"),
         tested=(8, 100_000, [*TESTED], "digits to read in the tests"),
         kept=(1, 100_000, 1_000, "digits to read, and one more, where the states are read out anew"),
         goal=(5, 10_000, 1_000, "digits to read at which a curriculum ends"),

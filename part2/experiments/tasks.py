@@ -30,14 +30,17 @@ from part2.time_gated_lstm import TimeGatedLSTM
 # Class, the delay or length asked for and those tested, time steps read in training, and the loss (nats, or a mean
 # squared error) on the long half of a batch below which the curriculum's bound grows.
 TASKS = {
-    "copying": (CopyMemory, (200, 1_000), 60_000, 0.1),
-    "adding": (AddingProblem, (400, 1_000), 40_000, 0.01),
+    "copying": (CopyMemory, (200, 1_000), 200_000, 0.1),
+    "adding": (AddingProblem, (400, 1_000), 200_000, 0.01),
 }
 HIDDEN, BATCH, MAX_NORM, SHORTEST = 128, 64, 1.0, 2
-CELLS = {  # how it is built of D, H and K, and its first learning rate
-    "LSTM": (LSTM, 0.01),
-    "RNN": (VanillaRNN, 0.001),
-    "time-gated LSTM": (lambda *sizes: TimeGatedLSTM(*sizes, TimeGate(HIDDEN, first_periods())), 0.01),
+CELLS = {  # how it is built of D, H and K, and its first learning rate, for copying and for adding
+    "LSTM": (LSTM, {"copying": 0.01, "adding": 0.01}),
+    "RNN": (VanillaRNN, {"copying": 0.0003, "adding": 0.001}),
+    "time-gated LSTM": (
+        lambda *sizes: TimeGatedLSTM(*sizes, TimeGate(HIDDEN, first_periods())),
+        {"copying": 0.01, "adding": 0.01},
+    ),
 }
 WAYS = {  # cell, whether by curriculum, and how many seeds at most
     ("LSTM", "yes"): 10,
@@ -73,7 +76,8 @@ def loss_of(outputs, target, task):
 def train(task_name, cell, by_curriculum, seed, steps):
     """A network that has read so many time steps: the model, updates made, CPU-seconds, and the curriculum's bound."""
     kind, (goal, *_), _, right = TASKS[task_name]
-    build, rate = CELLS[cell]
+    build, rates = CELLS[cell]
+    rate = rates[task_name]
     torch.manual_seed(seed)
     task, curriculum, clock = kind(goal, seed), Curriculum(goal, seed), Clock()
     model = build(task.input_dim, HIDDEN, task.num_outputs)
