@@ -20,8 +20,6 @@ PROGRAMS = "python python3 .venv/bin/python uv pip time srun torchrun sbatch squ
 FOLDER = "--output_dir made{n}"
 SMALL = {
     "part1/train.py": (FOLDER, "--input_length 4 --num_hidden 8 --train_steps 1"),
-    "part1/sweep.py": (FOLDER, "--input_length 4 --input_dim 10 --seed 0 --num_hidden 8 --train_steps 1 --workers 1"),
-    "part1/plot_accuracy.py": (FOLDER, ""),
     "part2/train.py": (FOLDER, "--input_length 4 --num_hidden 4 --train_steps 1"),
     "part3/train.py": (FOLDER, "--lstm_num_hidden 8 --train_steps 1"),
     "part3/generate.py": ("", "--length 30"),
@@ -55,6 +53,14 @@ ELSEWHERE = {  # command: the file that runs it, mostly at small scale, and word
     "python reproduce --only report": (SUITE, "reproduce --quick --only report"),
     "python submit.py --lastname jansen": ("tests/test_submit.py", '"--lastname", "jansen"'),
     "python part1/sweep.py --input_length 4 7 10 --input_dim 1 10 --seed 0 1 2": (SUITE, "part1/sweep.py --input_l"),
+    "python part1/sweep.py --input_length 4 10 19 --input_dim 10 --seed 0 1 --output_dir my_sweep": (
+        SUITE,
+        "part1/sweep.py --input_l",
+    ),
+    "python part1/plot_accuracy.py --sweep_dir my_sweep --output_dir my_sweep": (
+        SUITE,
+        "part1/plot_accuracy.py --sweep_dir",
+    ),
     "python part1/plot_accuracy.py": (SUITE, "part1/plot_accuracy.py part1"),
     "python part1/experiments/length_tested.py": ("tests/test_part1_gates.py", '"length_tested": "--'),
     "python part1/benchmark.py --rounds 40": ("tests/test_part1_benchmark.py", '"--rounds", 3'),
