@@ -15,11 +15,11 @@ import numpy as np
 import torch
 
 from common.arguments import Parser, number_between, positive_number
-from common.figures import BLUE, ORANGE, RESULTS, VERMILION, house_style, new_figure, save_figure
-from part2.time_gate import R_ON_LIMITS, TimeGate, never_opens
+from common.figures import BLUE, PAGE, RESULTS, VERMILION, house_style, new_figure, save_figure
+from part2.time_gate import PARAMETERS, R_ON_LIMITS, TimeGate, never_opens
 
-UNITS, DURATION, SEED = 128, 40, 42  # of the layer in the image
-PIXELS, SAMPLES = 800, 16  # columns of the image, and the time stamps that each is the mean of
+UNITS, DURATION, SEED = 128, 40, 42  # of the layer that is measured
+SHOWN = 16  # of its units that are drawn
 OPEN, CLOSED = "0.82", "0.955"  # shades of the phases: told apart in grey
 TIME, OPENNESS = "time t (unit of the time stamps)", "openness k(t)"
 
@@ -50,7 +50,7 @@ def draw_anatomy(ax, tau, s, r_on):
             low, high = max(s + low * tau, start), min(s + high * tau, end)
             ax.axvspan(low, high, color=shade, lw=0, zorder=0.5)
             if high - low > 0.25 * tau:
-                ax.text((low + high) / 2, 1.66, word, ha="center", va="top", fontsize=8, color="0.25")
+                ax.text((low + high) / 2, 1.8, word, ha="center", va="top", fontsize=8, color="0.25")
     ax.plot(*curve(tau, s, r_on, start, end), color=BLUE, lw=2, zorder=3, clip_on=False)
     ax.plot([0, 0], [0, 1.1], color="0.25", lw=0.8, zorder=1)
     if s:
@@ -62,64 +62,56 @@ def draw_anatomy(ax, tau, s, r_on):
         peak, beside = (begin + tau * r_on / 2, 1), (begin + tau * (1 + r_on) / 2, 0.72)
         line = {"arrowstyle": "-", "color": "0.4", "lw": 0.7}
         ax.annotate("k = 1 at\nφ = $r_{on}$ / 2", peak, beside, ha="center", va="center", arrowprops=line, fontsize=8)
-    ax.set(xlim=(start, end), ylim=(0, 1.7), yticks=[0, 0.5, 1], xlabel=TIME, ylabel=OPENNESS)
+    ax.set(xlim=(start, end), ylim=(0, 1.84), yticks=[0, 0.5, 1], xlabel=TIME, ylabel=OPENNESS)
     ax.set_title("(a) Open for the share $r_{on}$ of every period τ, counted from s; else closed, k = 0")
 
 
-def draw_variations(axes, tau, s, r_on):
-    """k(t) with each parameter alone at a lower value, the given one and a higher one: a column a parameter."""
-    variations = (
-        ("tau", "τ", "(b) τ alone: how often", (tau / 2, tau, 2 * tau)),
-        ("s", "s", "(c) s alone: when", (s - tau / 4, s, s + tau / 4)),
-        ("r_on", "$r_{on}$", "(d) $r_{on}$ alone: how long", (r_on / 3, r_on, r_on + (1 - r_on) * 0.6)),
-    )
+def draw_variations(ax, tau, s, r_on):
+    """k(t) with one parameter at a higher value, a row each, in front of the given gate."""
+    variations = ((f"τ = {2 * tau:g}", 2 * tau, s, r_on), (f"s = {s + tau / 4:g}", tau, s + tau / 4, r_on))
+    variations += ((f"$r_{{on}}$ = {(1 + r_on) / 2:.3g}", tau, s, (1 + r_on) / 2),)
     start, end = min(0.0, s), min(0.0, s) + 4 * tau
-    styles = ((ORANGE, "0.35", ""), (BLUE, BLUE, ", as in (a)"), (ORANGE, "0.35", ""))
-    for column, (name, symbol, title, values) in zip(axes.T, variations, strict=True):
-        for ax, value, (area, line, words) in zip(column, values, styles, strict=True):
-            t, k = curve(**{"tau": tau, "s": s, "r_on": r_on, name: value}, start=start, end=end)
-            ax.fill_between(t, k, color=area, alpha=0.35, lw=0)
-            ax.plot(t, k, color=line, lw=1.4, clip_on=False)
-            ax.text(1, 1.09, f"{symbol} = {value:.3g}{words}", transform=ax.transAxes, ha="right", fontsize=8)
-            ax.set(xlim=(start, end), ylim=(0, 1), yticks=[0, 1])
-            ax.tick_params(labelbottom=ax in axes[2], labelleft=ax in axes[:, 0])
-        column[0].set_title(title, pad=16)
-        column[2].set_xlabel(TIME, fontsize=8)
-    axes[1, 0].set_ylabel(OPENNESS)
+    t, given = curve(tau, s, r_on, start, end)
+    for row, (_, *parameters) in enumerate(reversed(variations)):
+        foot = 1.25 * row  # rows do not touch
+        ax.fill_between(t, foot, foot + given, color=BLUE, alpha=0.35, lw=0)
+        times, k = curve(*parameters, start, end)
+        ax.plot(times, foot + k, color=VERMILION, lw=1.4)
+    ax.set_yticks([1.25 * row + 0.5 for row in range(3)], [name for name, *_ in reversed(variations)])
+    ax.tick_params(axis="y", length=0)
+    ax.set(xlim=(start, end), ylim=(0, 3.6), xlabel=TIME, title="(b) One changed; shaded: as in (a)")
 
 
 @torch.no_grad()
-def draw_layer(ax, fig):
-    """When each unit of a layer is open, an image: a row a unit, the shortest period below; darker is more open."""
+def draw_layer(ax):
+    """When units of a layer are open, a row each, the shortest period below. Returns which of all units never open."""
     torch.manual_seed(SEED)
     gate = TimeGate(UNITS)
-    k = gate((torch.arange(PIXELS * SAMPLES, dtype=torch.float64) + 0.5) * DURATION / (PIXELS * SAMPLES))
-    taus, order = gate.tau.sort()
-    pixels = k.reshape(PIXELS, SAMPLES, UNITS).mean(1).T[order].numpy()
-    place = {"aspect": "auto", "origin": "lower", "extent": (0, DURATION, 0.5, UNITS + 0.5)}
-    image = ax.imshow(pixels, cmap="Blues", vmin=0, vmax=1, interpolation="nearest", **place)
-    fig.colorbar(image, ax=ax, label="openness k (mean over a pixel)", pad=0.02, ticks=[0, 0.5, 1])
-    ticks = (1, UNITS // 4, UNITS // 2, 3 * UNITS // 4, UNITS)
-    ax.set_yticks(ticks, [f"{n}: τ = {taus[n - 1]:.3g}" for n in ticks])
-    title = f"(e) {UNITS} units with τ and s drawn as in the paper, $r_{{on}}$ = {gate.r_on[0]:g}: "
-    title += f"{100 * (k > 0).double().mean():.1f} % are open on average;\ntime stamps 1, 2, … {DURATION} alone "
-    title += f"find {never_opens(gate, DURATION).sum()} of the {UNITS} never open"
-    ax.set(xlabel=TIME, ylabel="unit, by period τ", title=title)
+    shown = gate.tau.argsort()[UNITS // SHOWN - 1 :: UNITS // SHOWN]
+    for row, unit in enumerate(shown.tolist()):
+        tau, s, r_on = (getattr(gate, name)[unit].item() for name in PARAMETERS)
+        begins = [s + n * tau for n in range(-1, math.ceil(DURATION / tau) + 1)]
+        ax.broken_barh([(begin, r_on * tau) for begin in begins], (row - 0.4, 0.8), color=BLUE, lw=0.6)
+    ticks = range(0, SHOWN, 5)
+    ax.set_yticks(ticks, [f"{gate.tau[shown[row]]:.1f}" for row in ticks])
+    title = f"(c) When {SHOWN} of the {UNITS} are open"
+    ax.set(xlim=(0, DURATION), ylim=(-0.8, SHOWN - 0.2), xlabel=TIME, ylabel="period τ", title=title)
+    return never_opens(gate, DURATION)
 
 
 def figure(tau, s, r_on):
     """The whole figure, of a gate with these parameters and of a layer."""
-    fig, axes = new_figure(5, 3, width=8.2, height=9.6, height_ratios=[3.6, 0.8, 0.8, 0.8, 3.6])
+    fig, axes = new_figure(2, 2, width=PAGE, height=3.72, height_ratios=[6, 5])  # a higher one is shrunk in print
     grid = axes[0, 0].get_gridspec()
-    for ax in (*axes[0], *axes[4]):
+    for ax in axes[0]:
         ax.remove()
     draw_anatomy(fig.add_subplot(grid[0, :]), tau, s, r_on)
-    draw_variations(axes[1:4], tau, s, r_on)
-    draw_layer(fig.add_subplot(grid[4, :]), fig)
+    draw_variations(axes[1, 0], tau, s, r_on)
+    never = draw_layer(axes[1, 1])
     for ax in fig.axes:
         ax.grid(False)
-    title = "The time gate updates a unit in a short share of each of its periods, and copies its state in between"
-    fig.suptitle(title, fontsize=10.5)
+    closed = f"Closed {100 * (1 - r_on):g} % of the time, a unit keeps its state"
+    fig.suptitle(f"{closed}; {never.sum()} of {UNITS} units never open in {DURATION} steps")
     return fig
 
 

@@ -41,6 +41,7 @@ TEXTS = {  # templates, and what they become
     "reproduce/part1.md": "results/part1/README.md",
     "README.md": "README.md",
     "docs/teaching.md": "docs/teaching.md",
+    "results/part3/README.md": "results/part3/README.md",
 }
 
 

@@ -1,15 +1,17 @@
 """part1/experiments: gates.py and reservoir.py; the scripts that write tables and draw them, from end to end."""
 
+import numpy as np
 import pytest
 import torch
 
-from common.tables import read_records
+from common.tables import read_grouped, read_records
 from part1.dataset import PalindromeDataset, encode
 from part1.experiments.gates import VARIANTS, run_gates, share_explained, with_forget_bias
 from part1.experiments.length_tested import WAYS, read_out, score
+from part1.experiments.plot_curriculum_rules import clusters, places
 from part1.lstm import LSTM
 from part1.train import build_model, settings
-from tests.scripts import run
+from tests.scripts import ROOT, run
 
 
 def variant(name):
@@ -138,6 +140,21 @@ def test_tables_and_their_figures(tmp_path, script):
     status, out, err = run(f"part1/experiments/plot_{script}.py", *folders)
     assert status == 0, err
     assert {path.name for path in (tmp_path / "new").iterdir()} == DRAWN[script] and out == ""
+
+
+def test_states_are_of_one_cluster_if_short_steps_lead_from_one_to_the_other():
+    place = np.array([[0, 0], [1, 0], [2, 0], [40, 0], [0, 40], [1, 40], [20, 20]], dtype=float)
+    (digits, centre), *others = clusters(place, np.array([7, 8, 7, 9, 3, 3, 3]))
+    assert digits == [3] and centre.tolist() == [0.5, 40]
+    assert [(d, c.tolist()) for d, c in others] == [([7, 8], [1, 0]), ([9], [40, 0])]
+
+
+def test_of_the_committed_states_those_of_the_whole_curriculum_alone_have_a_cluster_for_each_digit():
+    merged, apart = (
+        [digits for digits, _ in clusters(*places(points))]
+        for points in read_grouped(ROOT / "results/part1/curriculum_states.csv", "rule").values()
+    )
+    assert apart == [[digit] for digit in range(10)] and len(merged) < 10
 
 
 def test_the_reservoir_and_the_counts(tmp_path):

@@ -5,7 +5,9 @@ import torch
 from common.tables import write_records
 from part1 import plot_accuracy
 from part1.curriculum import Curriculum
+from part1.experiments.animate_curriculum import frames_of
 from part1.experiments.curriculum_rules import draw_batches, projected, told_apart, train_by_rule
+from tests.scripts import ROOT, run
 
 
 def point(accuracy, length=20, seed=0, **changes):
@@ -51,6 +53,17 @@ def test_training_by_a_rule_ends_after_twenty_updates_at_the_goal_or_when_they_a
     _, updates, bound = train_by_rule("half short, grows at loss 0.1", 5, 0, 50)
     assert (updates, bound) == (20, 5), "the bound begins at 5"
     assert train_by_rule("all long, grows at loss 0.01", 50, 0, 3)[1] == 3
+
+
+def test_the_animation_has_a_frame_for_each_look_at_the_training(tmp_path):
+    frames, target = frames_of(10, 0, every=4, most_updates=9)
+    assert [updates for updates, *_ in frames] == [0, 4, 8] and len(target) == len(frames[0][-1]) == 200
+    assert not torch.equal(frames[0][-1], frames[-1][-1])
+    flags = ("--input_length", 10, "--every", 4, "--train_steps", 9, "--output", tmp_path / "a.gif")
+    assert run("part1/experiments/animate_curriculum.py", *flags) == (0, "", "")
+    made = (tmp_path / "a.gif").read_bytes()
+    assert made.startswith(b"GIF89a") and made.count(b"\x21\xf9\x04") == 3, "the last is one frame, held"
+    assert (ROOT / "results/part1/curriculum.gif").stat().st_size < 300_000
 
 
 def test_curves_of_several_sweeps_an_earlier_folder_wins(tmp_path):

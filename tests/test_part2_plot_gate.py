@@ -23,13 +23,12 @@ def test_the_script_writes_png_and_pdf_and_prints_nothing(tmp_path):
 
 def test_all_values_are_drawn_in_each_varied_alone_and_every_axis_has_its_unit(fig):
     texts = " | ".join(text.get_text() for text in fig.findobj(Text))
-    anatomy = "τ = 8|s = 3|0.25 · 8 = 2|open|closed|k = 1 at|openness k(t)|12 of the 128 never"
-    given = "τ = 8, as in (a)|s = 3, as in (a)|$r_{on}$ = 0.25, as in (a)"
-    varied = "τ = 4|τ = 16|s = 1|s = 5|$r_{on}$ = 0.0833|$r_{on}$ = 0.7"
-    for words in f"{anatomy}|{given}|{varied}".split("|"):
+    anatomy = "τ = 8|s = 3|0.25 · 8 = 2|open|closed|k = 1 at|openness k(t)"
+    found = "Closed 75 % of the time|12 of 128 units never"
+    for words in f"{anatomy}|{found}|τ = 16|s = 5|$r_{{on}}$ = 0.625".split("|"):
         assert words in texts
     lowest = [ax for ax in fig.axes if ax.get_xlabel()]
-    assert len(lowest) == 5 and all("unit of the time stamps" in ax.get_xlabel() for ax in lowest)
+    assert len(lowest) == 3 and all("unit of the time stamps" in ax.get_xlabel() for ax in lowest)
 
 
 def test_the_curve_is_the_gates_and_peaks_where_r_on_says(fig):
@@ -37,6 +36,15 @@ def test_the_curve_is_the_gates_and_peaks_where_r_on_says(fig):
     t, k = max(anatomy.lines, key=lambda line: len(line.get_xdata())).get_data()
     for time, openness in ((3 - 8 + 1, 1), (4, 1), (12, 1), (3.5, 0.5), (2.9, 0), (5.1, 0), (0, 0)):
         assert np.interp(time, t, k) == pytest.approx(openness, abs=1e-9)
+
+
+def test_each_row_of_variations_is_the_gate_with_that_parameter_alone_changed(fig):
+    rows = [line.get_data() for line in fig.axes[0].lines]
+    for (t, k), (tau, s, r_on), foot in zip(
+        rows, ((8, 3, 0.625), (8, 5, 0.25), (16, 3, 0.25)), (0, 1.25, 2.5), strict=True
+    ):
+        assert k.min() == foot and np.interp(s + tau * r_on / 2, t, k) == pytest.approx(foot + 1)
+        assert np.interp([s, s + tau * r_on, s + tau], t, k) == pytest.approx([foot] * 3)
 
 
 @pytest.mark.parametrize("tau, s, r_on", [(1e-6, 0, 0.3), (1e6, -2e6, 0.02), (10, 4, 0.95)])
@@ -50,7 +58,7 @@ def test_any_values_are_drawn(tau, s, r_on):
         ("--tau", "0", "--tau"),
         ("--tau", "1e12", "tau is"),
         ("--r_on", "1.5", "--r_on"),
-        ("--r_on", "1e-6", "r_on is"),
+        ("--r_on", "1e-7", "--r_on"),
         ("--s", "nan", "--s"),
         ("--s", "21", "more than two periods"),
         ("--output_dir", "/dev/null/here", "/dev/null"),

@@ -38,14 +38,18 @@ def draw_batches(curriculum, batch_size, short_half):
     return curriculum.batches(batch_size) if short_half else curriculum.batches(2 * batch_size)[1:]
 
 
-def train_by_rule(rule, goal, seed, most_updates):
-    """A VanillaRNN trained by one of RULES until AFTER updates at the goal: model, updates made, bound reached."""
+def train_by_rule(rule, goal, seed, most_updates, watch=lambda model, updates, bound: None):
+    """A VanillaRNN trained by one of RULES until AFTER updates at the goal: model, updates made, bound reached.
+
+    `watch` is called with the three before each update.
+    """
     short_half, right = RULES[rule]
     config = settings(input_dim=10, input_length=goal, seed=seed)
     model, curriculum = build_model(config), Curriculum(goal, seed)
     optimizer = OPTIMIZERS[config.optimizer](model.parameters(), config.learning_rate)
     updates = at_goal = 0
     while updates < most_updates and at_goal < AFTER:
+        watch(model, updates, curriculum.bound)
         batches = draw_batches(curriculum, config.batch_size, short_half)
         losses = [loss_of(model, digits, target, 10) for digits, target in batches]
         update(model, optimizer, sum(losses) / len(losses), config.max_norm)
