@@ -7,7 +7,6 @@ import torch.nn.functional as F
 from torch import nn
 
 from part1.lstm import LSTM
-from part2.time_gate import AlwaysOpen
 from part2.time_gated_lstm import TimeGatedLSTM
 
 HALF_LIVES = (1.0, 100.0)  # first ones, in the unit of the time stamps: their logarithm is uniform between these
@@ -19,11 +18,11 @@ def elapsed(t):
 
 
 class Decay(nn.Module):
-    """What is left of the state of each of H units after the time since the step before.
+    """The share of its state that each of H units keeps through the time since the step before.
 
-        γ_t = exp(-max(0, w ⊙ (t_t - t_{t-1}) + b))     (Che et al. 2018, equation 10, with a diagonal W)
+        γ_t = exp(-max(0, w ⊙ (t_t - t_{t-1}) + b))     (Che et al. 2018, with a diagonal W)
 
-    w is drawn so that half-lives are log-uniform in HALF_LIVES; b = 0. Both are learned.
+    w is drawn so that half-lives are log-uniform in HALF_LIVES; b starts at 0. Both are learned.
     """
 
     def __init__(self, num_hidden):
@@ -39,12 +38,16 @@ class Decay(nn.Module):
 
 
 class DecayingLSTM(TimeGatedLSTM):
-    """Part 1's LSTM of which h and c decay by γ_t before each step; it reads as `TimeGatedLSTM` does."""
+    """Part 1's LSTM whose h and c decay before each step; `forward` is that of `TimeGatedLSTM`.
 
-    def __init__(self, input_dim, num_hidden, num_classes):
-        super().__init__(input_dim, num_hidden, num_classes, AlwaysOpen(num_hidden))
-        self.gate = Decay(num_hidden)
+        h_t, c_t = equations 4-9 of x_t from γ_t ⊙ h_{t-1} and γ_t ⊙ c_{t-1}
+
+    Its gate is a `Decay`. Departures from GRU-D: here h and c decay, there h alone, as it has no c; and inputs do not
+    decay here, as none is missing.
+    """
+
+    own_gate = Decay
 
     def step(self, x_t, h, c, joined, gamma_t):
-        """Equations 4-9 from the decayed state γ_t ⊙ h, γ_t ⊙ c, with γ_t (H, B or 1); returns h, c (H, B)."""
+        """As part 1's step, from the decayed state, for γ_t (H, B or 1)."""
         return LSTM.step(self, x_t, gamma_t * h, gamma_t * c, joined)

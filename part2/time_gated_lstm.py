@@ -27,12 +27,14 @@ class TimeGatedLSTM(LSTM):
     Raises ValueError for an `equation_15` that is not listed, and for a gate of another size.
     """
 
+    own_gate = TimeGate  # where none is given
+
     def __init__(self, input_dim, num_hidden, num_classes, gate=None, equation_15="assignment"):
         super().__init__(input_dim, num_hidden, num_classes)
         if equation_15 not in EQUATION_15:
             raise ValueError(f"equation_15 {equation_15!r} is unknown: choose from {', '.join(EQUATION_15)}")
         self.equation_15 = equation_15
-        self.gate = TimeGate(num_hidden) if gate is None else gate
+        self.gate = self.own_gate(num_hidden) if gate is None else gate
         if self.gate.num_hidden != num_hidden:
             raise ValueError(f"the gate is for {self.gate.num_hidden} units, the network has {num_hidden}")
 

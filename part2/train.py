@@ -1,4 +1,4 @@
-"""Train the time-gated LSTM, or the plain one beside it, on palindromes, on the adding problem, or to tell frequencies.
+"""Train the time-gated LSTM, or a rival beside it, on palindromes, on the adding problem, or to tell frequencies.
 
 python part2/train.py --task palindromes --input_length 100
 python part2/train.py --task frequency --sampling asynchronous --model_type lstm
@@ -27,7 +27,7 @@ from common.training import Clock, StopFlag, Stopped, check_finite, hears_signal
 from part1 import init
 from part1.train import COLUMNS, CONVERGED, COUNTS, MEMORY_FLAGS, OPTIMIZERS, add_training_flags, update
 from part2.dataset import RESOLUTION, AddingProblem, FrequencyDiscrimination, Palindromes
-from part2.decaying_lstm import DecayingLSTM, elapsed
+from part2.decaying_lstm import Decay, DecayingLSTM, elapsed
 from part2.time_gate import PARAMETERS, AlwaysOpen, TimeGate
 from part2.time_gated_lstm import EQUATION_15, TimeGatedLSTM
 
@@ -60,9 +60,7 @@ def build_parser():
     )
     task.add_argument("--sampling", choices=RESOLUTION, default="standard", help="how waves are sampled (frequency)")
     model = parser.add_argument_group("model")
-    model.add_argument(
-        "--model_type", choices=MODELS, default="gated", help="; ".join(f"{name}: {what}" for name, what in MODELS.items())
-    )
+    model.add_argument("--model_type", choices=MODELS, default="gated", help="; ".join(map(": ".join, MODELS.items())))
     model.add_argument("--num_hidden", type=whole_number(1, 10_000), default=128, help="hidden units")
     model.add_argument("--init", choices=init.INITS["LSTM"], default="default", help="first weights, as in part 1")
     model.add_argument(
@@ -112,12 +110,13 @@ def build_model(config, task):
     torch.manual_seed(config.seed)
     H = config.num_hidden
     D, K = task.input_dim + gets_time(config), task.num_outputs
-    if config.model_type == "decaying":
-        model = DecayingLSTM(D, H, K)
-    else:
-        model = TimeGatedLSTM(D, H, K, AlwaysOpen(H), config.equation_15)
+    cell = DecayingLSTM if config.model_type == "decaying" else TimeGatedLSTM
+    model = cell(D, H, K, AlwaysOpen(H), config.equation_15)
     init.change(model, "LSTM", config.init, task.longest)
-    if config.model_type == "gated":  # drawn after the weights: the same seed gives both cells the same ones
+    # Gates are drawn after the weights: the same seed gives all models the same ones.
+    if config.model_type == "decaying":
+        model.gate = Decay(H)
+    elif config.model_type == "gated":
         tau = torch.empty(H, dtype=torch.float64).uniform_(*config.log_tau).exp()
         model.gate = TimeGate(H, tau, r_on=config.r_on, leak=config.leak, learn=config.learn)
     return model

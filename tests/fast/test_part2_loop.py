@@ -15,6 +15,7 @@ from torch.nn.utils import parameters_to_vector
 from common import training
 from common.run_folder import RunFolder
 from common.tables import read_runs
+from part1 import init
 from part1.lstm import LSTM
 from part2 import train
 from part2.dataset import AddingProblem, FrequencyDiscrimination, Palindromes
@@ -136,6 +137,20 @@ def test_a_stop_at_any_look_saves_the_last_update_and_a_resume_is_the_unbroken_r
     assert {row["first_r_on"] for row in found} == {"0.5"} != {row["r_on"] for row in found}
 
 
+@pytest.mark.parametrize("model_type", ["lstm_elapsed", "decaying"])
+def test_a_rival_learns_on_waves_also_when_it_is_resumed_and_writes_no_gate(tmp_path, monkeypatch, model_type):
+    for name in ("EVALUATION", "FINAL_EVALUATION"):
+        monkeypatch.setattr(train, name, 8)
+    settings = {"task": "frequency", "sampling": "asynchronous", "model_type": model_type, "train_steps": 3}
+    config, whole, *_ = trained(tmp_path / "whole", **settings)
+    trained(tmp_path / "broken", **{**settings, "train_steps": 2})
+    _, model, *_ = trained(tmp_path / "broken", resume=True, **settings)
+    first = train.build_model(config, FrequencyDiscrimination("asynchronous"))
+    for name, weights in whole.named_parameters():
+        assert torch.equal(weights, model.get_parameter(name)) and not torch.equal(weights, first.get_parameter(name))
+    assert not (tmp_path / "whole/gate.csv").exists()
+
+
 # The scores
 
 
@@ -176,18 +191,21 @@ def test_the_leak_is_off_while_evaluating_and_on_again_after():
 # The network
 
 
-def test_both_cells_begin_with_part_1s_weights_of_the_seed_and_the_gate_has_three_more_a_unit():
+@pytest.mark.parametrize("first", ["default", "chrono"])
+def test_all_cells_begin_with_the_same_weights_of_the_seed_and_have_their_own_parameters_of_each_unit(first):
     def network(model_type, seed=3):
-        config = train.settings(**TINY, model_type=model_type, seed=seed)
+        config = train.settings(**TINY, model_type=model_type, seed=seed, init=first)
         return dict(train.build_model(config, Palindromes(7)).named_parameters())
 
     torch.manual_seed(3)
-    part_1s = dict(LSTM(10, 5, 10).named_parameters())
-    gated, plain = network("gated"), network("lstm")
-    assert [tuple(gated.pop(f"gate.{name}").shape) for name in ("log_tau", "shift", "logit_r_on")] == [(5,)] * 3
-    for other in (gated, plain):
-        torch.testing.assert_close(other, part_1s, rtol=0, atol=0)
-    assert not torch.equal(plain["W_gx"], network("lstm", seed=4)["W_gx"])
+    part_1s = LSTM(10, 5, 10)
+    init.change(part_1s, "LSTM", first, 6)
+    own = {"gated": ("log_tau", "shift", "logit_r_on"), "decaying": ("w", "b")}
+    for model_type in train.MODELS:
+        weights = network(model_type)
+        assert all(tuple(weights.pop(f"gate.{name}").shape) == (5,) for name in own.get(model_type, ()))
+        torch.testing.assert_close(weights, dict(part_1s.named_parameters()), rtol=0, atol=0)
+    assert not torch.equal(weights["W_gx"], network("lstm", seed=4)["W_gx"])
 
 
 def test_flags_say_how_the_gate_begins():
@@ -196,14 +214,17 @@ def test_flags_say_how_the_gate_begins():
     assert gate.r_on.tolist() == pytest.approx([0.5] * 5)
 
 
-def test_only_the_plain_lstm_gets_the_time_as_an_input_counted_in_100_ms():
-    task = FrequencyDiscrimination()
+@pytest.mark.parametrize("model_type", train.MODELS)
+def test_all_but_the_gated_lstm_get_the_time_of_waves_as_an_input_in_100_ms_or_since_the_sample_before(model_type):
+    task = FrequencyDiscrimination("asynchronous")
     x, t, lengths, _ = task.batch(6)
-    for model_type, read in (("gated", x), ("lstm", torch.cat([x, t[..., None].float() / 100], dim=2))):
-        config = train.settings(task="frequency", model_type=model_type, num_hidden=4)
-        model = train.build_model(config, task)
-        outputs = train.predict(model, x, t, lengths, config)
-        torch.testing.assert_close(outputs, model(read, t=t, lengths=lengths), rtol=0, atol=1e-6)
+    config = train.settings(task="frequency", model_type=model_type, num_hidden=4)
+    model = train.build_model(config, task)
+    since = torch.cat([torch.zeros(6, 1), (t[:, 1:] - t[:, :-1]).float()], dim=1)
+    time = {"gated": [], "lstm": [t.float() / 100]}.get(model_type, [since])
+    read = torch.cat([x, *(of[..., None] for of in time)], dim=2)
+    outputs = train.predict(model, x, t, lengths, config)
+    torch.testing.assert_close(outputs, model(read, t=t, lengths=lengths), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("sampling, longest", [("standard", 125), ("high", 1250), ("asynchronous", 124)])
