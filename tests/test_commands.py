@@ -23,6 +23,7 @@ SMALL = {
     "part2/train.py": (FOLDER, "--input_length 4 --num_hidden 4 --train_steps 1"),
     "part3/train.py": (FOLDER, "--lstm_num_hidden 8 --train_steps 1"),
     "part3/generate.py": ("", "--length 30"),
+    "part3/ngram.py": ("", "--order 2"),
     "part3/novelty.py": ("", ""),
     "part3/playground.py": ("", ""),
     "part3/score.py": ("", "--val_fraction 0.01"),
