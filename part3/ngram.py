@@ -55,7 +55,7 @@ class NGram:
         return p
 
     def loss(self, text):
-        """Mean cross-entropy in nats of each character of a text but the first (so 2 at least), after those before it."""
+        """Mean cross-entropy in nats of each character of a text, 2 at least, but the first, after those before it."""
         contexts = (text[max(0, i - self.order + 1) : i] for i in range(1, len(text)))
         return -fmean(map(math.log, map(self.probability, text[1:], contexts)))
 

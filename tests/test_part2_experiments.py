@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from common.tables import collect_runs
 from part2 import benchmark, plot_training
 from part2.dataset import AddingProblem, CopyMemory, Palindromes
-from part2.experiments import learned_gate, recover_gate, tasks
+from part2.experiments import learned_gate, plot_tasks, recover_gate, tasks
 from part2.experiments.gradient_flow import CELLS, gradient_norms
 from part2.time_gate import AlwaysOpen, TimeGate
 from part2.time_gated_lstm import TimeGatedLSTM
@@ -167,6 +167,19 @@ def test_tasks_and_their_figure(tmp_path):
         assert len(list(csv.DictReader(file))) == len(tasks.WAYS) * (2 + 2)
     assert done("experiments/plot_tasks.py", "--csv", tmp_path / "tasks.csv", "--output_dir", tmp_path) == ""
     assert is_png(tmp_path / "tasks.png")
+
+
+def test_the_figures_title_counts_the_seeds_that_have_learned_a_task_where_they_were_taught():
+    def seeds(*values):
+        pairs = [zip((200, 1_000), value, strict=True) for value in values]
+        return [{"tested": n, "right": some, "loss": 1 - some} for pair in pairs for n, some in pair]
+
+    good, bad, later = (0.991, 0.2), (0.98, 0.98), (0.1, 1.0)
+    ways = {"LSTM,\nby curriculum": seeds(good, good, bad), "LSTM,\nat one length": seeds(later)}
+    ways |= {"RNN,\nby curriculum": seeds(good), "RNN,\nat one length": seeds(good, later)}
+    found = plot_tasks.finding({"copying": ways, "adding": {**ways, "RNN,\nat one length": seeds(bad)}})
+    assert found.startswith("2 of 3 LSTMs") and ", 2 of 3 add" in found
+    assert "1 of 3 copy" in found and "0 of 2 add" in found
 
 
 def test_training_curves_and_the_learned_gate_of_runs_as_folders_and_as_tables(tmp_path):

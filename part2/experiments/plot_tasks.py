@@ -10,39 +10,63 @@ if not __package__:  # run as `python part2/experiments/plot_tasks.py`: import f
     sys.path[0] = str(Path(__file__).resolve().parents[2])
     import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
+import numpy as np
+
 from common import figures
-from common.figures import BLUE, SKY, VERMILION
+from common.figures import BLUE, ORANGE
 from common.tables import read_grouped
 from part2.dataset import ADDING_BASELINE, CopyMemory
 
-COLOURS = {"LSTM": BLUE, "RNN": VERMILION, "time-gated LSTM": SKY}
-PANELS = {  # column, title, its value without a memory
-    "copying": ("right", "copying ten symbols: share that is right", 1 / CopyMemory.kinds),
-    "adding": ("loss", "adding: mean squared error", ADDING_BASELINE),
+PANELS = {  # task: column and its factor, what it is, its value without a memory, what is tested
+    "copying": ("right", 100, "copying: symbols right (%)", 100 / CopyMemory.kinds, "delay {:,}"),
+    "adding": ("loss", 1, "adding: mean squared error", ADDING_BASELINE, "{:,} steps"),
 }
+COPIED, ADDED = 0.99, 0.01  # least share of symbols, largest mean squared error of a seed that has learned a task
+WORDS = {"yes": "by curriculum", "no": "at one length"}
+
+
+def draw_task(ax, ways, column, factor, title, baseline, words):
+    """A row for each cell and way of training, a mark for each seed, at the length taught and at a longer one."""
+    for y, rows in enumerate(ways.values()):
+        lengths = sorted({row["tested"] for row in rows})
+        for length, colour, mark, shift in zip(lengths, (BLUE, ORANGE), "o^", (-0.18, 0.18), strict=True):
+            values = [factor * row[column] for row in rows if row["tested"] == length]
+            heights = y + shift + np.linspace(-0.12, 0.12, len(values))
+            label = words.format(length) if y == 0 else None
+            ax.plot(values, heights, mark, color=colour, ms=4, alpha=0.75, mew=0, label=label)
+    ax.axvline(baseline, color="0.3", lw=0.8, ls=(0, (1, 2)))
+    ax.set_yticks(range(len(ways)), ways)
+    ax.set(title=title, ylim=(len(ways) - 0.5, -0.5))
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.09), ncols=2, handletextpad=0.1, columnspacing=1)
+
+
+def finding(tasks):
+    """How many LSTMs by curriculum, and how many networks without it, have learned each task, in words."""
+
+    def learned(task, rows):
+        at_taught = [row for row in rows if row["tested"] == min(row["tested"] for row in rows)]
+        good = [row["right"] >= COPIED if task == "copying" else row["loss"] <= ADDED for row in at_taught]
+        return f"{sum(good)} of {len(good)}"
+
+    by_curriculum, without = [], []
+    for task, ways in tasks.items():
+        by_curriculum.append(learned(task, ways[f"LSTM,\n{WORDS['yes']}"]))
+        without.append(learned(task, [row for way, rows in ways.items() if WORDS["no"] in way for row in rows]))
+    return (
+        f"{by_curriculum[0]} LSTMs by curriculum copy {100 * COPIED:g} % right, "
+        f"{by_curriculum[1]} add to an MSE of {ADDED:g};\n"
+        f"of the networks taught at one length {without[0]} copy so much, and {without[1]} add so well"
+    )
 
 
 def figure(tasks):
-    """A panel for each task: a mark per seed for each cell, with and without a curriculum, at each length tested."""
-    fig, axes = figures.new_figure(1, len(PANELS), width=10, height=4.4)
-    for ax, (task, (column, title, baseline)) in zip(axes, PANELS.items(), strict=True):
-        lengths = sorted({row["tested"] for ways in tasks[task].values() for rows in ways.values() for row in rows})
-        for offset, (cell, ways) in enumerate(tasks[task].items()):
-            for curriculum, rows in ways.items():
-                look = {"marker": "o" if curriculum == "yes" else "x", "color": COLOURS[cell], "ms": 5, "lw": 0}
-                label = f"{cell}, {'by curriculum' if curriculum == 'yes' else 'at one length'}"
-                x = [lengths.index(row["tested"]) + 0.22 * (offset - 1) for row in rows]
-                x = [at + (0.08 if curriculum == "yes" else -0.08) for at in x]
-                ax.plot(x, [row[column] for row in rows], label=label, alpha=0.75, **look)
-        ax.axhline(baseline, color="0.3", lw=0.8, ls=(0, (1, 2)))
-        ax.annotate("without a memory", (0.01, baseline), xycoords=("axes fraction", "data"), va="bottom", fontsize=8)
-        ax.set_xticks(range(len(lengths)), [f"{length:,}" for length in lengths])
-        ax.set(title=title, xlabel=f"{'delay' if task == 'copying' else 'steps'} tested; taught: {lengths[0]}")
-    axes[1].set_yscale("log")
-    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
-    fig.suptitle(
-        "Tasks of memory, a mark per seed; every run of a task read the same number of time steps", fontsize=10
-    )
+    """A panel for each task."""
+    fig, axes = figures.new_figure(1, len(PANELS), width=figures.PAGE, height=3.6, sharey=True)
+    for ax, (task, panel) in zip(axes, PANELS.items(), strict=True):
+        draw_task(ax, tasks[task], *panel)
+    axes[0].set(xlim=(0, 104))
+    axes[1].set(xscale="log")
+    fig.suptitle(f"{finding(tasks)}\na mark per seed; blue: tested as taught; dotted: without a memory")
     return fig
 
 
@@ -50,7 +74,11 @@ def draw(path):
     tasks = read_grouped(path, "task", "cell", "curriculum")
     if tasks.keys() != PANELS.keys():
         raise ValueError(f"{path} holds other tasks than {', '.join(PANELS)}")
-    return {"tasks": figure(tasks)}, ""
+    flat = {
+        task: {f"{cell},\n{WORDS[way]}": rows for cell, ways in cells.items() for way, rows in ways.items()}
+        for task, cells in tasks.items()
+    }
+    return {"tasks": figure(flat)}, ""
 
 
 if __name__ == "__main__":
