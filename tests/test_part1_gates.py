@@ -6,6 +6,7 @@ import torch
 
 from common.tables import read_grouped, read_records
 from part1.dataset import PalindromeDataset, encode
+from part1.experiments.attractors import NOISE, TRIED
 from part1.experiments.gates import VARIANTS, run_gates, share_explained, with_forget_bias
 from part1.experiments.length_tested import WAYS, read_out, score
 from part1.experiments.plot_curriculum_rules import clusters, places
@@ -114,6 +115,7 @@ TINY = {
     "curriculum_rules": "--input_length 12 --seeds 2 --train_steps 60",
     "optimizers": "--input_length 3 --train_steps 3 --seeds 1",
     "length_tested": "--goal 5 --tested 8 12 --seeds 1 --updates 2 --kept 12",
+    "attractors": "--goal 5 --tested 3 5 --seeds 1 --updates 2 --steps 5 --sequences 2",
 }
 ROWS = {  # 6 of the biases: none at 4 digits, as none solves 3
     "gates": {"gates_ablation": len(VARIANTS), "gates_forget_bias": 6, "gates_activations": 6 * 10 * 20},
@@ -121,6 +123,7 @@ ROWS = {  # 6 of the biases: none at 4 digits, as none solves 3
     "curriculum_rules": {"curriculum_rules": 2 * 4, "curriculum_states": 2 * 10 * 20},
     "optimizers": {"optimizers": 4 * 9, "optimizer_paths": 11 * 61},
     "length_tested": {"length_tested": 2 * len(WAYS), "length_read_out": 2 * 3},
+    "attractors": {"attractors": 2 * len(TRIED), "noise": 2 * len(NOISE) * len(TRIED)},
 }
 DRAWN = {
     "gates": {"gates_ablation.png", "gates_forget_bias.png", "gates_activations.png"},
@@ -128,6 +131,7 @@ DRAWN = {
     "curriculum_rules": {"curriculum.png"},
     "optimizers": {"optimizers.png", "optimizer_paths.png"},
     "length_tested": {"length_tested.png"},
+    "attractors": {"attractors.png"},
 }
 
 

@@ -84,21 +84,18 @@ def taught(way, seed, goal, updates):
 def measure(flags, points):
     """Yield both tables."""
 
-    def taught_and_tested(seed, way, lengths):
+    def taught_and_tested(seed, way):
         model, config, cost = taught(way, seed, flags.goal, flags.updates)
+        lengths = [length for length in flags.tested if length <= FAR or seed < flags.far_seeds]
         return [(way, seed, *cost, length, *score(model, length, seed, config.input_dim)) for length in lengths]
 
     def taught_and_read_out(seed, way):
         model, *_ = taught(way, seed, flags.goal, flags.updates)
         return [(way, seed, length, *read_out(model, length, seed)) for length in (flags.kept, flags.kept + 1)]
 
-    near = [length for length in flags.tested if length <= FAR]
-    far = [length for length in flags.tested if length > FAR]
-    rows = []
-    for lengths, seeds in (near, flags.seeds), (far, min(flags.seeds, flags.far_seeds)):
-        tested = points.each(taught_and_tested, range(seeds if lengths else 0), WAYS, [lengths])
-        rows += [row for _, some in tested for row in some]
-    yield "length_tested", COLUMNS, sorted(rows, key=lambda row: ([*WAYS].index(row[0]), *row[1:]))
+    tested = points.each(taught_and_tested, range(flags.seeds), WAYS)
+    rows = [row for _, some in tested for row in some]
+    yield "length_tested", COLUMNS, sorted(rows, key=lambda row: [*WAYS].index(row[0]))
     read = points.each(taught_and_read_out, range(flags.seeds), READ_OUT)
     yield "length_read_out", ("way", "seed", "tested", "own", "fitted"), [row for _, some in read for row in some]
 
@@ -109,7 +106,7 @@ if __name__ == "__main__":
         measure,
         "part1",
         seeds=(1, 1_000, 10, "seeds 0, 1, … of every way"),
-        far_seeds=(0, 1_000, 3, f"seeds of every way in tests at more than {FAR:,} digits"),
+        far_seeds=(0, 1_000, 3, f"seeds of every way, the first, that are tested beyond {FAR:,} digits"),
         tested=(8, 100_000, [*TESTED], "digits to read in the tests"),
         kept=(1, 100_000, 1_000, "digits to read, and one more, where the states are read out anew"),
         goal=(5, 10_000, 1_000, "digits to read at which a curriculum ends"),

@@ -4,10 +4,11 @@ python part1/experiments/longest_taught.py
 
 For each way of training the length is doubled from 10 digits on. At each length the seeds are trained one by one with
 part1/train.py's loop, until it ends by itself; part1/solved.py says which of them have solved it. Once two seeds have
-failed, the length has, and longer ones are not tried. Writes longest_taught.csv.
+failed, the length has, and neither more seeds nor longer lengths are tried. Writes longest_taught.csv.
 """
 
 import sys
+from functools import partial
 from pathlib import Path
 
 if not __package__:  # run as `python part1/experiments/longest_taught.py`: import from the checkout, not from there
@@ -32,7 +33,7 @@ FAILURES = 2  # seeds; then a length has failed
 
 
 def taught(way, length, seed, updates):
-    """A network that is taught at a length: the rest of its row of the table."""
+    """The end of a row of the table, "updates" to "solved": a network that is taught at a length."""
     config = train.settings(**{"input_dim": 10, "input_length": length, "seed": seed, "device": "cpu", **WAYS[way]})
     config.train_steps = updates
     model, training_set = train.build_model(config), train.build_training_set(config)
@@ -41,19 +42,16 @@ def taught(way, length, seed, updates):
     return [result["steps"], round(result["cpu_seconds"], 1), *score, int(is_solved(*score, length))]
 
 
-def search(ways, taught, lengths, seeds):
-    """Rows of the table: `taught` is a function of way, length and seed, and gives a row's end."""
-    for way in ways:
-        for length in lengths:
-            failed = 0
-            for seed in range(seeds):
-                row = taught(way, length, seed)
-                yield [way, length, seed, *row]
-                failed += not row[-1]
-                if failed == FAILURES:
-                    break
+def search(taught, lengths, seeds):
+    """Yield rows of one way: length, seed, and what `taught` gives of these, which ends with whether it is solved."""
+    for length in lengths:
+        failed = 0
+        for seed in range(seeds):
+            row = taught(length, seed)
+            yield [length, seed, *row]
+            failed += not row[-1]
             if failed == FAILURES:
-                break
+                return
 
 
 def measure(flags, points):
@@ -63,7 +61,8 @@ def measure(flags, points):
         ((_, row),) = points.each(taught, *([value] for value in (*point, flags.updates)))
         return row
 
-    yield "longest_taught", COLUMNS, list(search(WAYS, kept, flags.lengths, flags.seeds))
+    rows = [[way, *row] for way in WAYS for row in search(partial(kept, way), sorted(flags.lengths), flags.seeds)]
+    yield "longest_taught", COLUMNS, rows
 
 
 if __name__ == "__main__":
@@ -71,7 +70,7 @@ if __name__ == "__main__":
         __doc__,
         measure,
         "part1",
-        lengths=(4, 100_000, [10, 20, 40, 80, 160, 320, 640], "digits to read, each longer than the one before"),
+        lengths=(4, 100_000, [10, 20, 40, 80, 160, 320, 640], "digits to read"),
         seeds=(1, 1_000, 10, "seeds 0, 1, … of every length, at most"),
         updates=(1, 10**6, 10_000, "updates at most"),
     )
