@@ -20,6 +20,7 @@ def test_states_are_of_one_group_if_no_unit_is_farther_from_its_first():
 @pytest.mark.parametrize("model_type", ["RNN", "LSTM"])
 def test_digits_are_read_as_by_the_network_and_noise_is_of_its_standard_deviation(model_type):
     model = build_model(settings(input_dim=10, model_type=model_type, num_hidden=50))
+    torch.nn.init.normal_(model.b_p)
     digits = torch.randint(10, (400, 105))  # more than are read at once
     logits, h = read(model, digits, 10)
     with torch.no_grad():
