@@ -7,6 +7,7 @@ from common.tables import read_records
 from part1.dataset import encode
 from part1.experiments.attractors import HISTORIES, groups, read, states_left
 from part1.experiments.longest_taught import COLUMNS, WAYS, search
+from part1.experiments.plot_attractors import finding
 from part1.train import build_model, settings
 from tests.scripts import run
 
@@ -43,6 +44,16 @@ def test_a_network_that_keeps_the_first_digit_has_ten_states_left_and_one_that_f
     forgets = build_model(settings(input_dim=10))
     states, told_apart, _ = states_left(forgets, 10, steps=200, seed=0)
     assert states == 1 and 0.1 <= told_apart < 0.2 and (told_apart * HISTORIES).is_integer()
+
+
+def test_the_figures_title_counts_the_networks_that_hold_the_digit():
+    def seeds(*counts, accuracy):
+        return [{"states": count, "accuracy": accuracy} for count in counts]
+
+    ways = {"LSTM": {"no": seeds(1, 1, accuracy=0.1), "yes": seeds(10, 12, accuracy=0.99)}}
+    ways |= {"RNN": {"no": seeds(1, 3, accuracy=0.1), "yes": seeds(10, 500, accuracy=0.98)}}
+    first, second = finding(ways).splitlines()
+    assert first.startswith("1 of 2 networks") and "all have 10 to 12" in first and " 1 of 4 have more" in second
 
 
 def test_a_search_ends_with_the_second_seed_that_fails_a_length():
