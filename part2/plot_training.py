@@ -15,16 +15,23 @@ if not __package__:  # run as `python part2/plot_training.py`: import from the c
 
 from matplotlib.ticker import NullFormatter
 
-from common.figures import BLUE, GREEN, PAGE, VERMILION, draw_median, new_figure, plot_script
+from common.figures import BLUE, GREEN, PAGE, PURPLE, VERMILION, draw_median, new_figure, plot_script
 from common.tables import markdown, read_metrics, read_runs
 
 GOOD = 0.99  # the held-out accuracy that the figure's legends and the tables give the updates to
 GATED, PLAIN = ("time-gated", BLUE, "-"), ("plain", VERMILION, "--")
 CHRONO = "plain, chrono", GREEN, "-."
+STAMPS, ELAPSED = ("plain, given t", VERMILION, "--"), ("plain, given Δt", GREEN, "-.")
+DECAYING = "decaying, given Δt", PURPLE, ":"
 # A panel for each task: its title, and a curve for each setting, where there are runs named TASK_SETTING_seedN.
 PANELS = {
     "palindromes100": ("palindromes, 100 digits", {"gated": GATED, "chrono_rate0.01": CHRONO, "lstm": PLAIN}),
-    "asynchronous": ("frequencies, irregular", {"gated": GATED, "lstm_rate0.01": PLAIN}),
+    "asynchronous": ("frequencies, irregular", {
+        "gated": GATED,
+        "decaying_rate0.01": DECAYING,
+        "elapsed_rate0.01": ELAPSED,
+        "lstm_rate0.01": STAMPS,
+    }),
     "adding100": ("adding, 100 steps", {"gated": GATED, "lstm": PLAIN}),
 }
 CHANCE = {"palindromes": 10, "frequencies": 50}  # %, by the first word of a panel
@@ -64,7 +71,7 @@ def at_end(seeds):
 def figure(runs):
     """A panel per task, empty without runs, the settings' medians in its legend. Raises ValueError if all are empty."""
     fig, axes = new_figure(1, len(PANELS), width=PAGE, height=2.9)
-    ahead = []  # whether the gated LSTM ends higher than each plain one, for each task
+    ahead = []  # whether the gated LSTM ends higher than each other one, for each task
     for ax, (task, (title, curves)) in zip(axes, PANELS.items(), strict=True):
         drawn = {curve: runs[f"{task}_{name}"] for name, curve in curves.items() if f"{task}_{name}" in runs}
         if not drawn:
@@ -84,7 +91,7 @@ def figure(runs):
     if not any(ax.axison for ax in axes):
         raise ValueError("none of the runs is one that the figure shows")
     fig.suptitle(
-        f"The time-gated LSTM ends above the best plain one on {sum(ahead)} of {len(ahead)} tasks\n"
+        f"The time-gated LSTM ends above the best of its rivals on {sum(ahead)} of {len(ahead)} tasks\n"
         "line: median of the seeds (their number), band: lowest to highest, dots: chance"
     )
     return fig

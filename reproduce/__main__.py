@@ -39,7 +39,9 @@ TEXTS = {  # templates, and what they become
     "reproduce/report.md": "results/report.md",
     "reproduce/results.md": "docs/results.md",
     "reproduce/part1.md": "results/part1/README.md",
+    "reproduce/part2.md": "results/part2/README.md",
     "README.md": "README.md",
+    "docs/cluster.md": "docs/cluster.md",
     "docs/teaching.md": "docs/teaching.md",
     "results/part3/README.md": "results/part3/README.md",
 }

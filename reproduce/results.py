@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pandas
 
+from part2.plot_training import by_setting
+from part2.plot_training import table as training_table
+
 
 class Results:
     """What lies in a folder that is laid out as results/ is; each file is read once.
@@ -60,14 +63,19 @@ class Results:
             raise ValueError(f"not every run {name} reaches {accuracy}")
         return first
 
+    def trained(self, *names):
+        """The table of part2/plot_training.py of part 2's runs with these names, Markdown."""
+        runs = by_setting(self.folder / "part2/runs")
+        return training_table({name: runs[name] for name in names})
+
     def gate_move(self, name):
         """By which share of itself the median unit's period moved in part 2's runs `name`."""
         gate = self.runs("part2", name, "gate")
         return (gate.tau / gate.first_tau - 1).abs().median()
 
-    def benchmark(self, part):
+    def benchmark(self, part, name="benchmark"):
         """What the part's benchmark measured, a dict."""
-        return json.loads((self.folder / part / "benchmark.json").read_text(encoding="utf-8"))
+        return json.loads((self.folder / part / f"{name}.json").read_text(encoding="utf-8"))
 
     def lines(self, path, first, last):
         """Lines `first` to `last` of a text."""

@@ -150,6 +150,16 @@ def test_ranks_that_see_different_texts_or_settings_are_refused_before_anything_
     assert [status for status, *_ in ended] == [0, 0], "the same text in two files"
 
 
+@pytest.mark.parametrize("gpu, status", [("'one'", 2), ("str(self.rank)", 0)])
+def test_ranks_that_have_the_same_gpu_are_refused(tmp_path, flags, gpu, status):
+    connecting = f"connect = ranks.Ranks.connect\ndef both(self, device): connect(self, device); self.apart({gpu})"
+    script = broken(tmp_path, f"{connecting}\nranks.Ranks.connect = both")
+    first, second = ranks_here(2, *flags, "--train_steps", 1, script=script)
+    assert first[0] == second[0] == status and not second[2]
+    said = "train.py: error: rank 1: it has the GPU of rank 0: start no more ranks on a node than it has GPUs\n"
+    assert (first[2] == said) == (status == 2)
+
+
 def test_ranks_on_devices_of_different_types_are_refused(tmp_path, flags):
     cuda = 'ranks.Ranks.device = lambda self, device: torch.device(("cpu", "cuda")[self.rank])'
     first, second = ranks_here(2, *flags, script=broken(tmp_path, cuda))

@@ -112,6 +112,28 @@ QUESTIONS = [
 ]
 
 
+def test_what_part_2_says_of_its_tables_holds_there():
+    """Words of results/part2/README.md and the report that are no numbers: ahead, no cell, only the gate, chance."""
+    results = Results(ROOT / "results")
+    waves = {
+        name: results.runs("part2", f"asynchronous_{name}").accuracy.mean()
+        for name in ("gated", "lstm_rate0.01", "elapsed_rate0.01", "decaying_rate0.01")
+    }
+    assert max(waves, key=waves.get) == "gated"
+    gap = waves["gated"] - waves["lstm_rate0.01"]
+    assert waves["gated"] - max(waves["elapsed_rate0.01"], waves["decaying_rate0.01"]) < gap / 2  # most of that lead
+
+    tasks = results.table("part2/tasks").query("tested < 1000")
+    alone = tasks[tasks.curriculum == "no"]
+    assert alone[alone.task == "adding"].loss.min() > 0.9 / 6  # of the error without a memory
+    copied = alone[alone.task == "copying"].groupby("cell").right
+    assert copied.min()["time-gated LSTM"] > 0.2 and copied.max()[["LSTM", "RNN"]].max() < 0.15
+    grown = tasks[(tasks.curriculum == "yes") & (tasks.task == "copying")].groupby("cell")
+    assert grown.right.max()[["RNN", "time-gated LSTM"]].max() < 0.2
+    assert sorted(grown.get_group("LSTM").right)[1] >= 0.99 and grown.get_group("LSTM").cpu_seconds.max() < 360
+    assert (tasks[(tasks.curriculum == "yes") & (tasks.task == "adding")].groupby("cell").loss.max() < 0.05).all()
+
+
 def test_every_question_has_its_heading_and_its_answer():
     parts = re.split(r"^### (.*)$", MADE, flags=re.MULTILINE)
     answers = dict(zip(parts[1::2], parts[2::2], strict=True))
