@@ -26,12 +26,15 @@ DECAYING = "decaying, given Δt", PURPLE, ":"
 # A panel for each task: its title, and a curve for each setting, where there are runs named TASK_SETTING_seedN.
 PANELS = {
     "palindromes100": ("palindromes, 100 digits", {"gated": GATED, "chrono_rate0.01": CHRONO, "lstm": PLAIN}),
-    "asynchronous": ("frequencies, irregular", {
-        "gated": GATED,
-        "decaying_rate0.01": DECAYING,
-        "elapsed_rate0.01": ELAPSED,
-        "lstm_rate0.01": STAMPS,
-    }),
+    "asynchronous": (
+        "frequencies, irregular",
+        {
+            "gated": GATED,
+            "decaying_rate0.01": DECAYING,
+            "elapsed_rate0.01": ELAPSED,
+            "lstm_rate0.01": STAMPS,
+        },
+    ),
     "adding100": ("adding, 100 steps", {"gated": GATED, "lstm": PLAIN}),
 }
 CHANCE = {"palindromes": 10, "frequencies": 50}  # %, by the first word of a panel
