@@ -112,7 +112,7 @@ if __name__ == "__main__":
         __doc__,
         measure,
         "part1",
-        seeds=(1, 1_000, 5, "seeds 0, 1, … of every way"),
+        seeds=(1, 1_000, 3, "seeds 0, 1, … of every way"),
         steps=(1, 100_000, 1_000, "digits that all read, after which states are counted"),
         tested=(2, 100_000, [30, 300, 3_000], "digits to read with noise"),
         sequences=(1, 10**6, 250, "sequences that are read with noise"),
