@@ -16,6 +16,7 @@ Writes attractors.csv and noise.csv, which plot_attractors.py draws.
 """
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 if not __package__:  # run as `python part1/experiments/attractors.py`: import from the checkout, not from there
@@ -36,19 +37,17 @@ NOISE = (0.0, 0.03, 0.1, 0.3, 1.0)  # standard deviation, for units from -1 to 1
 
 
 @torch.no_grad()
-def read(model, digits, input_dim, noise=0.0):
-    """Logits (B, K) and h (B, H) after digits (B, T), with noise of this standard deviation on the state at each step.
+def read(model, digits, input_dim, noise=0.0, state=None):
+    """Logits (B, K) and the state, [h] or [h, c], each (B, H), after digits (B, T), from such a state or zeros.
 
-    It is Gaussian, and on each number of the state, also on those of an LSTM's c.
+    With noise of this standard deviation on each number of the state at each step; it is Gaussian.
     """
-    state = None
     for some in digits.split(1 if noise else 100, dim=1):
-        _, states = model(encode(some, input_dim), state, return_states=True)
-        is_lstm = isinstance(states, tuple)
-        last = [s[:, -1] for s in (states if is_lstm else [states])]
-        last = [s + noise * torch.randn_like(s) for s in last]
-        state = tuple(last) if is_lstm else last[0]
-    return last[0] @ model.W_ph.T + model.b_p, last[0]
+        before = state[0] if state and len(state) == 1 else state  # as an RNN has it, and an LSTM
+        _, states = model(encode(some, input_dim), before, return_states=True)
+        last = [s[:, -1] for s in (states if isinstance(states, tuple) else [states])]
+        state = [s + noise * torch.randn_like(s) for s in last]
+    return state[0] @ model.W_ph.T + model.b_p, state
 
 
 def groups(h, apart=APART):
@@ -70,7 +69,7 @@ def states_left(model, input_dim, steps, seed):
     generator = torch.Generator().manual_seed(seed)
     own = torch.randint(10, (HISTORIES, OWN), generator=generator)
     shared = torch.randint(10, (1, steps), generator=generator).expand(HISTORIES, -1)
-    logits, h = read(model, torch.cat([own, shared], dim=1), input_dim)
+    logits, (h, *_) = read(model, torch.cat([own, shared], dim=1), input_dim)
     group, first = groups(h), own[:, 0]
     states = int(group.max()) + 1
     counts = torch.bincount(10 * group + first, minlength=10 * states).view(states, 10)
@@ -78,12 +77,14 @@ def states_left(model, input_dim, steps, seed):
     return states, told_apart, (logits.argmax(dim=1) == first).double().mean().item()
 
 
-def accuracy_in_noise(model, input_dim, noise, steps, seed, count):
-    """The share of first digits that is predicted after so many digits, with noise at each step."""
+def accuracies_in_noise(model, input_dim, noise, lengths, seed, count):
+    """The share of first digits that is predicted after each of these numbers of digits, with noise at each step."""
     torch.manual_seed(seed)
-    digits = torch.randint(10, (count, steps))
-    logits, _ = read(model, digits, input_dim, noise)
-    return (logits.argmax(dim=1) == digits[:, 0]).double().mean().item()
+    digits = torch.randint(10, (count, max(lengths)))
+    state = None
+    for start, end in pairwise([0, *sorted(lengths)]):
+        logits, state = read(model, digits[:, start:end], input_dim, noise, state)
+        yield noise, end, (logits.argmax(dim=1) == digits[:, 0]).double().mean().item()
 
 
 def measure(flags, points):
@@ -92,12 +93,8 @@ def measure(flags, points):
     def untaught_and_taught(way, seed):
         model, config, _ = taught(way, seed, flags.goal, flags.updates)
         left = [states_left(some, config.input_dim, flags.steps, seed) for some in (train.build_model(config), model)]
-        in_noise = [
-            (noise, length, accuracy_in_noise(model, config.input_dim, noise, length, seed, flags.sequences))
-            for noise in NOISE
-            for length in flags.tested
-        ]
-        return left, in_noise
+        sizes = flags.tested, seed, flags.sequences
+        return left, [row for noise in NOISE for row in accuracies_in_noise(model, config.input_dim, noise, *sizes)]
 
     left, noisy = [], []
     for point, (both, in_noise) in points.each(untaught_and_taught, TRIED, range(flags.seeds)):
@@ -115,7 +112,7 @@ if __name__ == "__main__":
         seeds=(1, 1_000, 3, "seeds 0, 1, … of every way"),
         steps=(1, 100_000, 1_000, "digits that all read, after which states are counted"),
         tested=(2, 100_000, [30, 300, 3_000], "digits to read with noise"),
-        sequences=(1, 10**6, 250, "sequences that are read with noise"),
+        sequences=(1, 10**6, 200, "sequences that are read with noise"),
         goal=(5, 10_000, 1_000, "digits to read at which a curriculum ends"),
         updates=(1, 10**6, 10_000, "updates at most"),
     )
