@@ -7,9 +7,9 @@ from common.tables import read_records
 from part1.dataset import encode
 from part1.experiments.attractors import HISTORIES, groups, read, states_left
 from part1.experiments.longest_taught import COLUMNS, WAYS, search
-from part1.experiments.plot_attractors import finding
+from part1.experiments.plot_attractors import HELD, finding
 from part1.train import build_model, settings
-from tests.scripts import run
+from tests.scripts import ROOT, run
 
 
 def test_states_are_of_one_group_if_no_unit_is_farther_from_its_first():
@@ -54,6 +54,12 @@ def test_the_figures_title_counts_the_networks_that_hold_the_digit():
     ways |= {"RNN": {"no": seeds(1, 3, accuracy=0.1), "yes": seeds(10, 500, accuracy=0.89)}}
     first, second = finding(ways).splitlines()
     assert first.startswith("1 of 2 networks") and "all have 10 to 12" in first and " 1 of 4 have more" in second
+
+
+def test_the_committed_networks_that_hold_the_digit_have_few_states_and_tell_what_these_do():
+    rows = read_records(ROOT / "results/part1/attractors.csv")
+    held = [row for row in rows if row["trained"] == "yes" and row["accuracy"] >= HELD]
+    assert held and all(row["told_apart"] - row["accuracy"] < 0.01 and 10 <= row["states"] < 20 for row in held)
 
 
 def test_a_search_ends_with_the_second_seed_that_fails_a_length():
