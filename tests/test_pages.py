@@ -153,6 +153,7 @@ def test_the_writer_is_used(browser, tmp_path):
     def sign(label):
         return {"⏎": "\n", "␣": " "}.get(label, label)
 
+    until("#text", "Sleeping beauty is ")  # it is read a character at a time
     assert said("#text") == "Sleeping beauty is "
     browser.click("#one")
     until("#count", "20 characters")
