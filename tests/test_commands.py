@@ -152,6 +152,7 @@ def test_what_is_listed_is_on_a_page_and_run_where_it_says():
         assert words in (ROOT / file).read_text(encoding="utf-8"), f"{file} does not run {command}"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("part", sorted({script.split("/")[0] for script in SMALL}))
 def test_the_commands_work_in_their_order(tmp_path, part):
     checkout = tmp_path / "checkout"

@@ -115,7 +115,7 @@ TINY = {
     "curriculum_rules": "--input_length 12 --seeds 2 --train_steps 60",
     "optimizers": "--input_length 3 --train_steps 3 --seeds 1",
     "length_tested": "--goal 5 --tested 8 12 --seeds 1 --updates 2 --kept 12",
-    "attractors": "--goal 5 --tested 3 5 --seeds 1 --updates 2 --steps 5 --sequences 2",
+    "attractors": "--goal 5 --tested 3 5 --seeds 1 --updates 1 --steps 3 --sequences 2",
 }
 ROWS = {  # 6 of the biases: none at 4 digits, as none solves 3
     "gates": {"gates_ablation": len(VARIANTS), "gates_forget_bias": 6, "gates_activations": 6 * 10 * 20},
