@@ -19,7 +19,7 @@ from common.figures import table_script
 from part1 import train
 from part1.solved import is_solved
 
-WAYS = {  # settings of part1/train.py beside one-hot digits; the rates are the best of 0.0001, 0.001 and 0.01
+WAYS = {  # settings of part1/train.py beside one-hot digits; for each its rate in part 1's sweeps
     "RNN": {},
     "RNN, identity": {"init": "identity"},
     "RNN, orthogonal": {"init": "orthogonal", "learning_rate": 0.0001},
