@@ -98,7 +98,7 @@ NOT_RUN = {  # command: why
     ON_SLURM.replace("sbatch", "sbatch --gpus-per-node=4 --ntasks-per-node=4", 1): GPUS,
     ON_SLURM.replace("sbatch", "sbatch --nodes=2 --gpus-per-node=4 --ntasks-per-node=4", 1): GPUS,
     "python part3/benchmark.py --device cuda": GPUS,
-    "python part1/train.py --model_type LSTM --input_length 50 --train_steps 40 --patience 0 --device cuda": GPUS,
+    "python part1/train.py --model_type LSTM --input_length 50 --train_steps 40 --eval_every 20 --device cuda": GPUS,
     "python part3/score.py --txt_file assets/book.txt --val_fraction 0.1 --device cuda": GPUS,
     "python tests/slurm_cluster.py bash": "a shell for a person; tests/test_cluster.py starts the same cluster",
     "python tests/stops.py 20": "twenty runs of minutes that mostly sleep",
