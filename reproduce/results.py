@@ -6,9 +6,6 @@ from pathlib import Path
 
 import pandas
 
-from part2.plot_training import by_setting
-from part2.plot_training import table as training_table
-
 
 class Results:
     """What lies in a folder that is laid out as results/ is; each file is read once.
@@ -63,15 +60,9 @@ class Results:
             raise ValueError(f"not every run {name} reaches {accuracy}")
         return first
 
-    def trained(self, *names):
-        """The table of part2/plot_training.py of part 2's runs with these names, Markdown."""
-        runs = by_setting(self.folder / "part2/runs")
-        return training_table({name: runs[name] for name in names})
-
     def gate_move(self, name):
         """By which share of itself the median unit's period moved in part 2's runs `name`."""
-        gate = self.runs("part2", name, "gate")
-        return (gate.tau / gate.first_tau - 1).abs().median()
+        return self.runs("part2", name, "gate").eval("tau / first_tau - 1").abs().median()
 
     def benchmark(self, part, name="benchmark"):
         """What the part's benchmark measured, a dict."""
@@ -90,10 +81,7 @@ class Results:
         return [found[round(n * (len(found) - 1) / 4)] for n in range(5)]
 
     def loops(self, name):
-        """Share of samples that end in a loop, in each quarter of part 3's runs `name`, the mean of the seeds.
-
-        A sample does whose last six characters occurred earlier in it.
-        """
+        """Share of samples whose last six characters occurred earlier in them, by quarter of part 3's runs `name`."""
         rows = self._samples[self._samples.run.str.replace(r"_seed\d+$", "", regex=True) == name]
         loop = rows.text.map(lambda text: text[-6:] in text[:-1])
         quarter = rows.groupby("run").cumcount() * 4 // rows.groupby("run").text.transform("size")

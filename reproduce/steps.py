@@ -58,8 +58,7 @@ class Table:
 
     def made_by(self, *patterns):
         """The outputs of the steps whose names match one of these and that can be done here."""
-        can_be = [step for step in self.made if not step.blocked_by]
-        steps = [step for pattern in patterns for step in can_be if fnmatch(step.name, pattern)]
+        steps = [step for step in self.made if not step.blocked_by and any(fnmatch(step.name, p) for p in patterns)]
         return [output for step in steps for output in step.outputs]
 
 
@@ -73,12 +72,10 @@ def steps(scale):
     add_runs(table)
     add_books(table)
     add_experiments(table)
-    checkpoint, model = best_book(table)
     for name, step in TABLE["others"].items():
         about = {key: step[key] for key in ("prints", "blocked_by") if key in step}
-        about["inputs"] = table.made_by(*step.get("reads", [])) + (model if "{checkpoint}" in step["command"] else [])
-        command = step["command"].replace("{checkpoint}", checkpoint)
-        table.add(name, command, step.get("makes", []), *step["scales"], **about)
+        inputs = table.made_by(*step.get("reads", []))
+        table.add(name, step["command"], step.get("makes", []), *step["scales"], inputs=inputs, **about)
     for script, scales in TABLE["benchmarks"].items():
         command, output = f"{script}.py --json {{out}}/{script}.json", f"{Path(script).name}.json"
         table.add(script, command, [output], *scales, alone=True)
@@ -110,10 +107,11 @@ def add_books(table):
     for name, (text, flags, *scales) in TABLE["books"].items():
         more, seeds, seconds = scales[not table.quick]
         for seed in range(seeds):
-            run = name if name == "shakespeare_long" else f"{name}_seed{seed}"
             flags_of_seed = f"--txt_file assets/{text}.txt --seed {seed} {flags}"
             script, scale, reason = "part3/train.py --resume", (more, seconds), missing(text)
-            table.add_training("part3", run, script, flags_of_seed, "result.json", scale, blocked_by=reason)
+            table.add_training(
+                "part3", f"{name}_seed{seed}", script, flags_of_seed, "result.json", scale, blocked_by=reason
+            )
     table.add_tables("part3", "runs", "trained", ["runs.csv", "metrics.csv", "samples.jsonl"])
     for book, (text, flags) in TABLE["figures"].items():
         command = f"part3/plot_training.py {{out}}/part3/runs --name {book}_ --output {{out}}/part3/{book}.png"
@@ -121,22 +119,11 @@ def add_books(table):
         table.add(f"part3/plot_{book}", command, [f"{book}.png"], (flags, 4), **more)
 
 
-def best_book(table):
-    """The flag for the model that writes, and the step's output that it stands beside.
-
-    At the quick scale it is the committed one, as seconds of training teach none to write.
-    """
-    run = "part3/trained/book_best_seed0"
-    return ("", []) if table.quick else (f"--checkpoint {{out}}/{run}", table.made_by(run))
-
-
 def add_experiments(table):
     """Each experiment with its figure."""
     for script, (quick, full, tables, figures) in TABLE["experiments"].items():
         part, *_, name = script.split("/")
-        checkpoint, model = best_book(table) if part == "part3" else ("", [])
-        command = f"{script}.py --output_dir {{out}}/{part} {checkpoint}"
-        table.add(f"{part}/{name}", command, tables, quick, full, inputs=model)
+        table.add(f"{part}/{name}", f"{script}.py --output_dir {{out}}/{part}", tables, quick, full)
         source = f"--csv_dir {{out}}/{part}" if part == "part1" else f"--csv {{out}}/{part}/{tables[0]}"
         command = f"{script.removesuffix(name)}plot_{name}.py {source} --output_dir {{out}}/{part}"
         table.add(f"{part}/plot_{name}", command, figures, ("", 3), inputs=[f"{part}/{file}" for file in tables])

@@ -89,11 +89,11 @@ def make_pdf(markdown, pdf):
     """
     if missing := [program for program in ("pandoc", "pdflatex") if shutil.which(program) is None]:
         raise ValueError(f"{' and '.join(missing)} not found (on Debian: apt-get install {PACKAGES}): no PDF is made")
-    looks = Path(__file__).with_name("report.yaml")
+    looks, markdown = Path(__file__).with_name("report.yaml"), Path(markdown).resolve()
     info = f"header-includes=\\pdfinfo{{/MadeFrom ({digest_of(markdown)})}}"
     done = subprocess.run(
-        ["pandoc", "--defaults", looks, "--variable", info, "--output", Path(pdf).resolve(), Path(markdown).resolve()],
-        cwd=Path(markdown).resolve().parent,
+        ["pandoc", "--defaults", looks, "--variable", info, "--output", Path(pdf).resolve(), markdown],
+        cwd=markdown.parent,
         env={**os.environ, "SOURCE_DATE_EPOCH": "0", "FORCE_SOURCE_DATE": "1"},
         capture_output=True,
         encoding="utf-8",
@@ -101,4 +101,4 @@ def make_pdf(markdown, pdf):
     )
     if done.returncode != 0:
         reason = [line for line in done.stderr.splitlines() if line.startswith("!")] or done.stderr.splitlines()[-1:]
-        raise ValueError(f"{Path(markdown).name} cannot be typeset: {' '.join(reason)}")
+        raise ValueError(f"{markdown.name} cannot be typeset: {' '.join(reason)}")

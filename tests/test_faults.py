@@ -154,7 +154,7 @@ def test_a_chain_of_resumes_equals_unbroken(tmp_path, unbroken, kind):
 @pytest.mark.parametrize(
     "kind, number, status",
     [
-        ("LSTM", signal.SIGTERM, 143),
+        long("LSTM", signal.SIGTERM, 143),
         ("LSTM", signal.SIGINT, 130),
         long("LSTM", signal.SIGUSR1, 85),
         long("streams", signal.SIGTERM, 143),

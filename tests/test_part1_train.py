@@ -120,7 +120,7 @@ def test_evaluate_is_the_mean_over_all_chunks():
     assert accuracy == pytest.approx((p.argmax(1) == target).double().mean().item())
 
 
-@pytest.mark.parametrize("script", ["train", "plot_accuracy"])
+@pytest.mark.parametrize("script", ["train", pytest.param("plot_accuracy", marks=pytest.mark.long)])
 def test_help_from_anywhere_and_as_a_module(script):
     status, out, _ = run(f"part1/{script}.py", "--help")
     assert status == 0 and "default" in out

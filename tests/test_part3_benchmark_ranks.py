@@ -2,11 +2,14 @@
 
 import json
 
+import pytest
+
 from part3.dataset import TextDataset
 from part3.model import TextGenerationModel
 from tests.scripts import ROOT, run
 
 
+@pytest.mark.long
 def test_the_script_prints_and_writes_the_medians(tmp_path):
     flags = ["--rounds", 3, "--steps", 2, "--lstm_num_hidden", 8, "--batch_size", 6, "--json", tmp_path / "b.json"]
     status, out, err = run("part3/benchmark_ranks.py", *flags)

@@ -120,6 +120,7 @@ def called(tmp_path, code):
     return done
 
 
+@pytest.mark.long
 def test_in_a_thread_no_signal_is_heard_and_a_line_says_so(tmp_path):
     done = called(tmp_path, 'threading.Thread(target=train.main, args=[[*flags, "2"]]).start()')
     assert done.returncode == 0 and "2 steps" in done.stdout

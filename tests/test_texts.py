@@ -89,9 +89,8 @@ def test_one_that_cannot_be_filled_is_named_with_its_line_and_the_reason(results
     assert reason in str(caught.value) and "\n" not in str(caught.value)
 
 
-needs_latex = pytest.mark.skipif(
-    not (shutil.which("pandoc") and shutil.which("pdflatex")), reason="pandoc or pdflatex is not installed"
-)
+LATEX = shutil.which("pandoc") and shutil.which("pdflatex")
+needs_latex = pytest.mark.skipif(not LATEX, reason="pandoc or pdflatex is not installed")
 
 
 @needs_latex
