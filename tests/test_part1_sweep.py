@@ -177,8 +177,8 @@ def test_a_full_disk_ends_the_sweep_in_a_line(tmp_path):
 
 
 def test_a_curve_that_the_figure_does_not_know_is_in_the_table(unbroken, tmp_path, capsys):
-    points = sweep.read_points(unbroken).values()
-    write_records(tmp_path / "points.csv", [p | {"learning_rate": {3: 0.001, 5: 0.5}[p["input_length"]]} for p in points])
+    points, rates = sweep.read_points(unbroken).values(), {3: 0.001, 5: 0.5}
+    write_records(tmp_path / "points.csv", [p | {"learning_rate": rates[p["input_length"]]} for p in points])
     plot_accuracy.main(["--sweep_dir", str(tmp_path), "--output_dir", str(tmp_path)])
     out, err = capsys.readouterr()
     assert "RNN, default, rate 0.5" in err and "| RNN | default | 0.5 | raw digits | 6 |" in out
