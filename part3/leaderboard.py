@@ -48,7 +48,7 @@ def main(argv=None):
     parser = Parser(__doc__)
     parser.add_argument("runs_dir", help="a folder of run folders of part3/train.py")
     parser.add_argument("--name", nargs="+", default=[""], help="only runs whose names begin with one of these")
-    parser.add_argument("--output_dir", default=str(ROOT / "results/part3"), help="folder for leaderboard.csv")
+    parser.add_argument("--output_dir", default=str(ROOT / "results/part3/runs"), help="folder for leaderboard.csv")
     config = parser.parse_args(argv)
     limit_threads()
     keep_freed_memory()

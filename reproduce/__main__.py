@@ -40,10 +40,12 @@ TEXTS = {  # templates, and what they become
     "reproduce/results.md": "docs/results.md",
     "reproduce/part1.md": "results/part1/README.md",
     "reproduce/part2.md": "results/part2/README.md",
+    "reproduce/leaderboard.md": "results/part3/leaderboard.md",
     "README.md": "README.md",
     "docs/cluster.md": "docs/cluster.md",
     "docs/teaching.md": "docs/teaching.md",
-    "results/part3/README.md": "results/part3/README.md",
+    "results/part3/book.md": "results/part3/book.md",
+    "reproduce/part3.md": "results/part3/README.md",
 }
 
 

@@ -105,16 +105,14 @@ def add_books(table):
         return None if (ROOT / path).exists() else reason
 
     for name, (text, flags, *scales) in TABLE["books"].items():
-        more, seeds, seconds = scales[not table.quick]
+        more, seeds, seconds = scales[not table.quick] or ("", 0, 0)
         for seed in range(seeds):
-            flags_of_seed = f"--txt_file assets/{text}.txt --seed {seed} {flags}"
-            script, scale, reason = "part3/train.py --resume", (more, seconds), missing(text)
-            table.add_training(
-                "part3", f"{name}_seed{seed}", script, flags_of_seed, "result.json", scale, blocked_by=reason
-            )
+            run, flags_of_seed = f"{name}_seed{seed}", f"--txt_file assets/{text}.txt --seed {seed} {flags}"
+            script, scale, about = "part3/train.py --resume", (more, seconds), {"blocked_by": missing(text)}
+            table.add_training("part3", run, script, flags_of_seed, "result.json", scale, **about)
     table.add_tables("part3", "runs", "trained", ["runs.csv", "metrics.csv", "samples.jsonl"])
-    for book, (text, flags) in TABLE["figures"].items():
-        command = f"part3/plot_training.py {{out}}/part3/runs --name {book}_ --output {{out}}/part3/{book}.png"
+    for book, (text, names, flags) in TABLE["figures"].items():
+        command = f"part3/plot_training.py {{out}}/part3/runs --name {names} --output {{out}}/part3/{book}.png"
         more = {"inputs": table.made_by("part3/runs"), "prints": f"{book}.md", "blocked_by": missing(text)}
         table.add(f"part3/plot_{book}", command, [f"{book}.png"], (flags, 4), **more)
 

@@ -67,6 +67,10 @@ ELSEWHERE = {  # command: the file that runs it, mostly at small scale, and word
     "python part1/benchmark.py --rounds 40": ("tests/test_part1_benchmark.py", '"--rounds", 3'),
     "python part2/plot_gate.py": ("tests/test_part2_plot_gate.py", 'run("part2/plot_gate.py"'),
     "python part2/benchmark.py --rounds 10": ("tests/test_part2_experiments.py", '"--rounds", 3'),
+    "python part3/leaderboard.py my_runs --output_dir my_runs": (
+        "tests/test_part3_leaderboard.py",
+        "call(leaderboard.main",
+    ),
     "python part3/benchmark.py --rounds 40": ("tests/test_part3_benchmark.py", '"--rounds", 3'),
     "python part3/benchmark_ranks.py --rounds 15": (RANKS, '"--rounds", 3'),
     "python part3/benchmark_ranks.py --rounds 8 --steps 4 --lstm_num_hidden 512": (RANKS, '"--steps", 2'),

@@ -9,7 +9,7 @@ from tests.scripts import start
     "command",
     [
         ("reproduce", "--full", "--list"),
-        ("part3/generate.py", "--length", 100_000),
+        pytest.param(("part3/generate.py", "--length", 100_000), marks=pytest.mark.long),
         ("part3/generate.py", "--length", 1_200, "--num_samples", 100),
     ],
 )

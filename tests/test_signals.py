@@ -61,7 +61,10 @@ def test_while_a_script_imports_ctrl_c_and_sigterm_end_it_silently(script):
 LONG = ["part1/sweep.py", "--dry_run", "--seed", *range(300)]
 
 
-@pytest.mark.parametrize("command", [["part3/train.py", "--help"], LONG, ["assets/download.py", "--list"]])
+@pytest.mark.parametrize(
+    "command",
+    [pytest.param(["part3/train.py", "--help"], marks=pytest.mark.long), LONG, ["assets/download.py", "--list"]],
+)
 def test_what_nobody_reads_is_dropped(command):
     process = start(*command, fresh=True)
     process.stdout.close()
