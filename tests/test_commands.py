@@ -106,7 +106,6 @@ NOT_RUN = {  # command: why
     "python part3/score.py --txt_file assets/book.txt --val_fraction 0.1 --device cuda": GPUS,
     "python tests/slurm_cluster.py bash": "a shell for a person; tests/test_cluster.py starts the same cluster",
     "python tests/stops.py 20": "twenty runs of minutes that mostly sleep",
-    "/usr/bin/time -v python part3/generate.py --length N": "N is any number; generate.py is run here",
     "squeue --me": "SLURM's own list, for a person",
     "tail -f train-123.out": "a job's log, for a person",
     "pip install": NAMED,
