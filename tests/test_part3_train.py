@@ -119,10 +119,8 @@ def test_a_run_on_any_book_can_be_resumed_whatever_the_locale_and_knows_its_book
 def test_the_model_of_the_book_loads_and_predicts_as_well_as_when_it_was_saved():
     state, trained = torch.load(BOOK_MODEL, weights_only=True), Trained(BOOK_MODEL)
     dataset = TextDataset(ROOT / "assets/book.txt", state["settings"]["seq_length"])
-    assert {*state["settings"], "precision", "init_from", "lines", "preset"} == train.settings_of(
-        train.settings()
-    ).keys()
-    assert trained.characters == dataset.characters and trained.step == 4000
+    assert state["settings"].keys() == train.settings_of(train.settings()).keys()
+    assert trained.characters == dataset.characters and trained.step == 4600
     assert held_out_loss(trained.model(), dataset.held_out) == pytest.approx(state["heldout_loss"], rel=1e-6)
 
 
