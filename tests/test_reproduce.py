@@ -258,7 +258,7 @@ def test_every_committed_figure_and_table_has_a_step():
     listed = subprocess.run(["git", "ls-files", "results"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     committed = {path.removeprefix("results/") for path in listed.split() if (ROOT / path).exists()}
     committed -= {*(f"part{part}/README.md" for part in (1, 2, 3)), "report.pdf"}
-    committed -= {"part3/book.pt"}  # a trained model: best.pt of the step part3/trained/book_small_seed0
+    committed -= {"part3/book.pt"}  # a trained model: best.pt of the step part3/trained/book_best_seed0
     committed = {path for path in committed if not path.startswith("part1/networks/")}  # trained, as its page tells
     assert len(committed) > 30
     for scale in ("quick", "full"):
