@@ -75,6 +75,7 @@ def steps(scale):
     for name, step in TABLE["others"].items():
         about = {key: step[key] for key in ("prints", "blocked_by") if key in step}
         inputs = table.made_by(*step.get("reads", []))
+        about |= {"blocked_by": f"{step['reads'][0]} cannot be made"} if "reads" in step and not inputs else {}
         table.add(name, step["command"], step.get("makes", []), *step["scales"], inputs=inputs, **about)
     for script, scales in TABLE["benchmarks"].items():
         command, output = f"{script}.py --json {{out}}/{script}.json", f"{Path(script).name}.json"
@@ -88,8 +89,7 @@ def steps(scale):
 def add_runs(table):
     """Part 2's runs and their tables."""
     lines = (ROOT / "part2/runs.txt").read_text(encoding="utf-8")
-    runs = re.findall(r"^--output_dir \S+/(\S+)_seed(\d+) (.*)$", lines, re.MULTILINE)
-    for name, seed, flags in runs:
+    for name, seed, flags in re.findall(r"^--output_dir \S+/(\S+)_seed(\d+) (.*)$", lines, re.MULTILINE):
         (more, seeds, quick_seconds), seconds = TABLE["runs"].get(name, TABLE["runs"]["others"])
         scales = (more, quick_seconds) if int(seed) < seeds else None, ("", seconds)
         table.add_training("part2", f"{name}_seed{seed}", "part2/train.py --resume", flags, "result.json", *scales)
