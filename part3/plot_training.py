@@ -4,6 +4,7 @@ python part3/plot_training.py results/part3/runs --name book --output results/pa
 """
 
 import math
+import os
 import re
 import statistics
 import sys
@@ -117,8 +118,10 @@ def blocks_panel(ax, curves, references):
         ax.plot([n] * len(losses), losses, "o", color=colour, alpha=0.7)
     for n, (loss, label) in enumerate(references):
         ax.axhline(loss, color="0.3", lw=0.9, ls=(0, (4, 1 + 2 * n)))
-        ax.annotate(f"{label}: {loss:g}", (0.02, loss), xycoords=("axes fraction", "data"), va="bottom", fontsize=8)
-    ax.set_xticks(range(len(curves)), [name.replace("_", "\n") for name in curves])
+        where = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "top", "fontsize": 8}
+        ax.annotate(f"{label}:\n{loss:g}", (0.98, loss), **where)
+    shared = os.path.commonprefix([*curves]).rfind("_") + 1  # what all names begin with is said once, in the legend
+    ax.set_xticks(range(len(curves)), [name[shared:].replace("_", "\n") for name in curves])
     ax.set(title="blocks of 256", xlim=(-0.5, len(curves) - 0.5))
     ax.margins(y=0.2)
 
