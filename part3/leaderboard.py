@@ -1,13 +1,13 @@
 """Score the final weights of runs on held-out text, in three protocols: the table of results/part3/leaderboard.md.
 
-python part3/leaderboard.py my_runs --name shakespeare_200s
+python part3/leaderboard.py my_runs --name 200s_shakespeare
 
 Writes leaderboard.csv, a row for each run, losses in nats per character of the held-out text:
 - carried: read in one, the state carried;
 - blocks: read in blocks of 256 characters, each from a zero state;
 - dynamic: read in one by a model that goes on learning from what it has read (part3/evaluation.py:
   dynamic_predictions), and what that took.
-A row more for each text is the floor, a 5-gram (part3/ngram.py), which reads it in one.
+A row more for each text of one file is the floor, a 5-gram (part3/ngram.py), which reads it in one.
 """
 
 import sys
@@ -24,7 +24,7 @@ from common.device import keep_freed_memory, limit_threads
 from common.figures import Points, save_table
 from common.files import try_output
 from common.tables import read_runs
-from part3.dataset import TextDataset, split
+from part3.dataset import TextDataset, files_of, split
 from part3.evaluation import final_losses
 from part3.ngram import NGram
 from part3.score import DYNAMIC_RATE, score
@@ -32,16 +32,7 @@ from part3.text import read_text
 from part3.trained import Trained
 
 ROOT = Path(__file__).resolve().parents[1]
-COLUMNS = (
-    "run",
-    "updates",
-    "train_cpu_seconds",
-    "characters",
-    "carried",
-    "blocks",
-    "dynamic",
-    "dynamic_cpu_seconds",
-)
+COLUMNS = ("run", "updates", "train_cpu_seconds", "characters", "carried", "blocks", "dynamic", "dynamic_cpu_seconds")
 
 
 def main(argv=None):
@@ -56,23 +47,25 @@ def main(argv=None):
         runs = {name: run for name, run in read_runs(config.runs_dir).items() if name.startswith(tuple(config.name))}
         if not runs:
             raise ValueError(f"{config.runs_dir} has no run whose name begins with {' or '.join(config.name)}")
-        if lists := [name for name, run in runs.items() if run.get("lines")]:
-            raise ValueError(f"{lists[0]} is of a list: its items are not read in one")
+        held_out = {}
+        for name, run in runs.items():
+            if run.get("lines") or not run["val_fraction"] or "-" in files_of(run["txt_file"]):
+                raise ValueError(f"{name} cannot be scored: a list, standard input, or no held-out text")
+            text = TextDataset(run["txt_file"], run["seq_length"], run["encoding"], run["val_fraction"])
+            if text.digest != run["text"]:
+                raise ValueError(f"{run['txt_file']} is not the text of {name}")
+            held_out[name] = text.held_out
         folder = Path(config.output_dir)
         try_output(folder / "leaderboard.csv")
         folder.mkdir(parents=True, exist_ok=True)
 
         def scored(name):
-            run, trained = (
-                runs[name],
-                Trained(Path(config.runs_dir) / name / LATEST),
-            )  # best.pt is the best of many looks
-            held_out = TextDataset(run["txt_file"], run["seq_length"], run["encoding"], run["val_fraction"]).held_out
-            losses = final_losses(trained.model(), held_out).values()
+            trained = Trained(Path(config.runs_dir) / name / LATEST)  # best.pt is the best of many looks
+            losses = final_losses(trained.model(), held_out[name]).values()
             started = time.process_time()
-            characters, dynamic, *_ = score(trained.model(), held_out, rate=DYNAMIC_RATE)
+            characters, dynamic, *_ = score(trained.model(), held_out[name], rate=DYNAMIC_RATE)
             seconds = round(time.process_time() - started, 1)
-            return [name, trained.step, run["cpu_seconds"], characters, *losses, dynamic, seconds]
+            return [name, trained.step, runs[name]["cpu_seconds"], characters, *losses, dynamic, seconds]
 
         def counted(path, encoding, val_fraction):
             started, text = time.process_time(), read_text(path, encoding)
@@ -84,7 +77,8 @@ def main(argv=None):
         made = {name: [run["text"], run["steps"], run["wall_seconds"]] for name, run in runs.items()}
         points = Points(folder / "leaderboard.unfinished.jsonl", {"made": made, "rate": DYNAMIC_RATE})
         rows = [row for _, row in points.each(scored, runs)]
-        texts = {tuple(run[name] for name in ("txt_file", "encoding", "val_fraction")) for run in runs.values()}
+        of_one_file = [run for run in runs.values() if isinstance(run["txt_file"], str)]
+        texts = {tuple(run[name] for name in ("txt_file", "encoding", "val_fraction")) for run in of_one_file}
         rows += [counted(*text) for text in sorted(texts)]
         save_table(folder / "leaderboard.csv", COLUMNS, rows)
         points.end()

@@ -1,5 +1,6 @@
 """part3/leaderboard.py: the final weights of each run, on its own held-out text, as part3/score.py scores them."""
 
+import json
 import re
 
 import pytest
@@ -48,4 +49,16 @@ def test_a_name_chooses_the_runs_and_one_that_chooses_none_is_refused(runs, tmp_
     assert [row["run"] for row in read_records(runs / "leaderboard.csv")] == ["b_seed1", "5gram_b_seed1"]
     status, _, err = call(leaderboard.main, runs, "--name", "c", "d", "--output_dir", tmp_path / "new", capsys=capsys)
     assert status == 2 and err.endswith(f"{runs} has no run whose name begins with c or d\n")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_text_that_has_changed_and_runs_that_cannot_be_scored_are_refused(runs, tmp_path, capsys):
+    (tmp_path / "a_seed0.txt").write_text("another text. " * 300)
+    status, _, err = call(leaderboard.main, runs, "--output_dir", tmp_path / "new", capsys=capsys)
+    assert status == 2 and "a_seed0.txt is not the text of a_seed0" in err
+    config = json.loads((runs / "b_seed1/config.json").read_text())
+    for changed in ({"lines": True}, {"val_fraction": 0}, {"txt_file": ["x.txt", "-"]}):
+        (runs / "b_seed1/config.json").write_text(json.dumps(config | changed))
+        status, _, err = call(leaderboard.main, runs, "--name", "b", "--output_dir", tmp_path / "new", capsys=capsys)
+        assert status == 2 and "b_seed1 cannot be scored: a list, standard input, or no held-out text" in err
     assert not (tmp_path / "new").exists()

@@ -18,7 +18,7 @@ from common.arguments import Parser
 from common.tables import read_records, read_runs, write_records
 from part1 import sweep
 from reproduce import claims
-from reproduce.__main__ import main
+from reproduce.__main__ import TEXTS, main
 from reproduce.collect import collect
 from reproduce.results import Results
 from reproduce.steps import steps
@@ -27,7 +27,7 @@ from tests.scripts import ROOT, run, start
 DRIVER = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
-from reproduce.__main__ import main
+from reproduce.__main__ import TEXTS, main
 from reproduce.runner import Step
 main(sys.argv[2:], table=lambda scale: [Step(**step) for step in eval(sys.argv[1])])
 """
@@ -257,7 +257,7 @@ def test_steps_have_names_of_their_own_and_read_what_earlier_ones_make(scale):
 def test_every_committed_figure_and_table_has_a_step():
     listed = subprocess.run(["git", "ls-files", "results"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     committed = {path.removeprefix("results/") for path in listed.split() if (ROOT / path).exists()}
-    committed -= {*(f"part{part}/README.md" for part in (1, 2, 3)), "report.pdf"}
+    committed -= {*(path.removeprefix("results/") for path in TEXTS.values()), "report.pdf"}
     committed -= {"part3/book.pt"}  # a trained model: best.pt of the step part3/trained/book_best_seed0
     committed = {path for path in committed if not path.startswith("part1/networks/")}  # trained, as its page tells
     assert len(committed) > 30
