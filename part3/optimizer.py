@@ -16,6 +16,6 @@ def learning_rate_at(step, config):
 
 
 def build_optimizer(model, config, device):
-    """The optimizer of the settings, fused into one kernel on CUDA where torch has that."""
-    fused = {"fused": True} if device.type == "cuda" and config.optimizer != "rmsprop" else {}
+    """The optimizer of the settings, fused into one kernel on a CPU and on CUDA where torch has that."""
+    fused = {"fused": True} if device.type in ("cpu", "cuda") and config.optimizer != "rmsprop" else {}
     return OPTIMIZERS[config.optimizer](model.parameters(), lr=config.learning_rate, **fused)

@@ -1,15 +1,25 @@
 """part3/train.py --lines: a list is learned item by item, and part3/generate.py then writes items."""
 
 import random
+import re
+from itertools import islice
 
 import pytest
 
+from common.run_folder import read_object
 from part3 import generate, train
 from tests.scripts import call
 
 ITEMS = [f"{a}{b}{c}" for a in "bdfkmt" for b in "aeiou" for c in ("n", "rel", "sor")]
 SMALL = ("--seq_length", 9, "--lstm_num_hidden", 24, "--lstm_num_layers", 1, "--embedding_dim", 4, "--batch_size", 16)
 SMALL += ("--learning_rate", 0.02, "--eval_every", 100, "--sample_every", 100, "--device", "cpu", "--seed", 1)
+
+# The grammar of made-up names: two or three syllables, their vowels all dark or all light.
+SYLLABLES = [
+    [f"{a}{vowel}{b}" for a in "bdfgklmnprst" for vowel in vowels for b in ("", "l", "n", "r")]
+    for vowels in ("aou", "ei")
+]
+NAME = re.compile("|".join(f"([bdfgklmnprst][{vowels}][lnr]?){{2,3}}" for vowels in ("aou", "ei")))
 
 
 @pytest.fixture
@@ -64,3 +74,39 @@ def test_sorted_lines_without_the_flag_are_warned_of_and_ranks_refused(lists, tm
         monkeypatch.setenv(name, value)
     status, _, err = call(train.main, *flags, "--lines", capsys=capsys)
     assert status == 2 and err.count("\n") == 1 and "--lines is for one process, not for 2 ranks" in err
+
+
+def made_up_names(draw):
+    """Yield names of the grammar."""
+    while True:
+        syllables = draw.choice(SYLLABLES)
+        yield "".join(draw.choice(syllables) for _ in range(draw.choice((2, 3))))
+
+
+@pytest.mark.long
+def test_of_32_000_names_the_grammar_is_learned_and_their_order_does_not_count(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(train, "keep_freed_memory", lambda: None)
+    names = [*islice(dict.fromkeys(islice(made_up_names(random.Random(0)), 60_000)), 32_000)]
+    assert len(names) == 32_000 and all(map(NAME.fullmatch, names))
+    losses = []
+    for order, listed in (("shuffled", names), ("sorted", sorted(names))):
+        (tmp_path / order).write_text("\n".join(listed) + "\n")
+        flags = (
+            "--txt_file",
+            tmp_path / order,
+            "--lines",
+            "--train_steps",
+            1_500,
+            "--output_dir",
+            tmp_path / f"{order}_run",
+        )
+        assert call(train.main, *flags, capsys=capsys)[0] == 0
+        losses.append(read_object(tmp_path / f"{order}_run/result.json")["heldout_loss"])
+    assert losses[0] == pytest.approx(losses[1], abs=0.02)
+    flags = ("--checkpoint", tmp_path / "sorted_run", "--num_samples", 1_000)
+    status, out, err = call(generate.main, *flags, capsys=capsys)
+    written = out.splitlines()
+    assert status == 0 and out.endswith("\n") and len(set(written)) == len(written) == 1_000
+    accepted = sum(bool(NAME.fullmatch(name)) for name in written)
+    print(f"\n{accepted} of 1,000 names accepted; held-out losses {losses}; {err}")
+    assert accepted >= 950
