@@ -1,6 +1,6 @@
 """Score the final weights of runs on held-out text, in three protocols: the table of results/part3/leaderboard.md.
 
-python part3/leaderboard.py my_runs --name 200s_shakespeare
+python part3/leaderboard.py my_runs --name shakespeare_200s_
 
 Writes leaderboard.csv, a row for each run, losses in nats per character of the held-out text:
 - carried: read in one, the state carried;

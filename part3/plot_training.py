@@ -74,7 +74,8 @@ def across_seeds(runs, column):
 
 def figure(curves, references):
     """Loss against updates and CPU time: held out thick, training thin, best points as stars; and `blocks_panel`."""
-    fig, axes = new_figure(1, 2 + bool(references), width=PAGE, height=2.8)
+    widths = [1, 1, 1.3] if references else [1, 1]  # the last has a name at each tick
+    fig, axes = new_figure(1, len(widths), width=PAGE, height=2.8, width_ratios=widths)
     axes[1].sharey(axes[0])
     axes[1].tick_params(labelleft=False)
     found, bottom, top = {}, math.inf, math.inf
@@ -118,8 +119,8 @@ def blocks_panel(ax, curves, references):
         ax.plot([n] * len(losses), losses, "o", color=colour, alpha=0.7)
     for n, (loss, label) in enumerate(references):
         ax.axhline(loss, color="0.3", lw=0.9, ls=(0, (4, 1 + 2 * n)))
-        where = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "top", "fontsize": 8}
-        ax.annotate(f"{label}:\n{loss:g}", (0.98, loss), **where)
+        where = {"xycoords": ("axes fraction", "data"), "ha": "center", "va": "bottom", "fontsize": 8}
+        ax.annotate(f"{label}:\n{loss:g}", (0.5, loss), **where)
     shared = os.path.commonprefix([*curves]).rfind("_") + 1  # what all names begin with is said once, in the legend
     ax.set_xticks(range(len(curves)), [name[shared:].replace("_", "\n") for name in curves])
     ax.set(title="blocks of 256", xlim=(-0.5, len(curves) - 0.5))
