@@ -18,8 +18,9 @@ def test_learning_rate_schedules():
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_a_resumed_optimizer_computes_as_its_device_does(name):
-    """On CUDA the update is fused; a run from there is resumed here unfused, with the same numbers."""
+@pytest.mark.parametrize(("fused", "plain"), [("cuda", "mps"), ("cpu", "mps")])
+def test_a_resumed_optimizer_computes_as_its_device_does(name, fused, plain):
+    """On a CPU and on CUDA the update is fused, on mps not; a run from one is resumed there, with the same numbers."""
 
     def update(model, optimizer):
         optimizer.zero_grad()
@@ -28,11 +29,11 @@ def test_a_resumed_optimizer_computes_as_its_device_does(name):
 
     torch.manual_seed(0)
     config, there = settings(optimizer=name, learning_rate=0.01), torch.nn.Linear(3, 4)
-    optimizer = build_optimizer(there, config, torch.device("cuda"))  # the weights themselves are on the CPU
+    optimizer = build_optimizer(there, config, torch.device(fused))  # the weights themselves are on the CPU
     assert optimizer.param_groups[0].get("fused") is (None if name == "rmsprop" else True)
     update(there, optimizer)
     here = copy.deepcopy(there)
-    resumed = build_optimizer(here, config, torch.device("cpu"))
+    resumed = build_optimizer(here, config, torch.device(plain))
     restore({"optimizer": resumed}, {"optimizer": copy.deepcopy(optimizer.state_dict())})
     assert not resumed.param_groups[0].get("fused")
     update(there, optimizer)
