@@ -91,15 +91,8 @@ def test_of_32_000_names_the_grammar_is_learned_and_their_order_does_not_count(t
     losses = []
     for order, listed in (("shuffled", names), ("sorted", sorted(names))):
         (tmp_path / order).write_text("\n".join(listed) + "\n")
-        flags = (
-            "--txt_file",
-            tmp_path / order,
-            "--lines",
-            "--train_steps",
-            1_500,
-            "--output_dir",
-            tmp_path / f"{order}_run",
-        )
+        flags = ("--txt_file", tmp_path / order, "--lines", "--train_steps", 1_500)
+        flags += ("--output_dir", tmp_path / f"{order}_run")
         assert call(train.main, *flags, capsys=capsys)[0] == 0
         losses.append(read_object(tmp_path / f"{order}_run/result.json")["heldout_loss"])
     assert losses[0] == pytest.approx(losses[1], abs=0.02)

@@ -201,6 +201,7 @@ def test_the_report_has_at_most_12_pages():
 
 PAGES = ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
 PAGES += ["results/report.md", *(f"results/part{part}/README.md" for part in (1, 2, 3)), "assets/README.md"]
+PAGES += ["results/part3/leaderboard.md", "results/part3/book.md"]
 
 
 def anchors(page):
@@ -212,7 +213,7 @@ def anchors(page):
 @pytest.mark.parametrize("page", PAGES)
 def test_every_link_leads_to_a_file_or_a_heading(page):
     text = re.sub(r"(?s)```.*?```|`[^`\n]*`", "", (ROOT / page).read_text())
-    links = re.findall(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"", text)
+    links = re.findall(r"\]\(([^)\n]+)\)|src=\"([^\"]+)\"", text)
     for link in filter(None, sum(links, ())):
         path, _, anchor = link.partition("#")
         target = ((ROOT / page).parent / path).resolve() if path else ROOT / page
