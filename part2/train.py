@@ -198,12 +198,12 @@ def accuracy_beyond(model, config, stop=False):
     return accuracies
 
 
-def train(config, model, training_set, run, stop=False, device=None):
+def train(config, model, training_set, run=None, stop=False, show=True, device=None):
     """Train `model` in place until convergence or `train_steps`; the result is measured on fresh held-out sequences.
 
     `training_set` is `TASKS[config.task](config, False)`; `run` a RunFolder that keeps metrics and checkpoints, the
-    gate's values before and after learning in gate.csv, and whose state is resumed from; `stop` is truthy once a stop
-    is requested; `device` a torch.device, None: the one that the settings name.
+    gate's values before and after learning in gate.csv, and whose state is resumed from, or None; `stop` is truthy
+    once a stop is requested; `device` a torch.device, None: the one that the settings name.
 
     Returns a dict, or None if a stop was requested: the run's checkpoint is then of the last update, and an evaluation
     that was interrupted is made again on resume. Raises DivergedError after an update that left weights that are not
@@ -216,28 +216,31 @@ def train(config, model, training_set, run, stop=False, device=None):
     optimizer, held_out_set, clock = parts["optimizer"], parts["held_out_set"], parts["clock"]
     step, evaluated, solved = 0, 0, 0  # updates made, at the last evaluation; consecutive ones as good as CONVERGED
     last = None  # loss and gradient's norm of the last update
-    if run.state:
+    if run and run.state:
         restore(parts, run.state)
         step, evaluated, solved, last = (run.state[name] for name in ("step", "evaluated", "solved", "last"))
 
     def save():
-        run.save(parts, step=step, evaluated=evaluated, solved=solved, last=last)
+        if run:
+            run.save(parts, step=step, evaluated=evaluated, solved=solved, last=last)
 
-    with Progress(config.train_steps, done=step) as progress, suppress(Stopped):
+    with Progress(config.train_steps, done=step, show=show) as progress, suppress(Stopped):
         while True:
             if step > evaluated and (step % config.eval_every == 0 or step == config.train_steps):
                 with clock.paused():
                     heldout_loss, accuracy = evaluate(model, held_out_set, EVALUATION, config, stop)
                 evaluated, solved = step, solved + 1 if accuracy >= CONVERGED else 0
                 progress.note(f"loss {last[0]:.4f}, held-out accuracy {accuracy:.4f}")
-                run.log(step, last[0], heldout_loss, accuracy, last[1], *clock.seconds())
+                if run:
+                    run.log(step, last[0], heldout_loss, accuracy, last[1], *clock.seconds())
                 save()
             converged = 0 < config.patience <= solved
             if converged or step >= config.train_steps:
                 with clock.paused():
                     beyond = {"accuracy_beyond": accuracy_beyond(model, config, stop)} if config.times else {}
                     heldout_loss, accuracy = evaluate(model, held_out_set, FINAL_EVALUATION, config, stop)
-                write_gate(run.path / "gate.csv", first_gate, gate_values(model))
+                if run:
+                    write_gate(run.path / "gate.csv", first_gate, gate_values(model))
                 score = {"accuracy": accuracy, "loss": heldout_loss, "sequences": FINAL_EVALUATION}
                 return {**score, "steps": step, "converged": converged, **clock.results(), **beyond}
             if step == 0:
@@ -293,7 +296,7 @@ def main(argv=None):
 
     size = config.sampling if config.task == "frequency" else f"{config.input_length} steps"
     print(f"{config.task}, {size}, {config.model_type}, seed {config.seed}")
-    training = partial(train, config, model, training_set, run, stop, device)
+    training = partial(train, config, model, training_set, run, stop, device=device)
     result = run_to_the_end(training, run, stop, parser, config, MEMORY_FLAGS)
     print(
         f"accuracy {result['accuracy']:.4f} on {FINAL_EVALUATION} held-out sequences, loss {result['loss']:.4f}, "

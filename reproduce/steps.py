@@ -118,10 +118,12 @@ def add_books(table):
 
 
 def add_experiments(table):
-    """Each experiment with its figure."""
+    """Each experiment with its figures, if it has some of its own."""
     for script, (quick, full, tables, figures) in TABLE["experiments"].items():
         part, *_, name = script.split("/")
         table.add(f"{part}/{name}", f"{script}.py --output_dir {{out}}/{part}", tables, quick, full)
+        if not figures:
+            continue
         source = f"--csv_dir {{out}}/{part}" if part == "part1" else f"--csv {{out}}/{part}/{tables[0]}"
         command = f"{script.removesuffix(name)}plot_{name}.py {source} --output_dir {{out}}/{part}"
         table.add(f"{part}/plot_{name}", command, figures, ("", 3), inputs=[f"{part}/{file}" for file in tables])

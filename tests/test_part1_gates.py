@@ -130,7 +130,7 @@ DRAWN = {
     "gradient_flow": {"gradient_flow.png"},
     "curriculum_rules": {"curriculum.png"},
     "optimizers": {"optimizers.png", "optimizer_paths.png"},
-    "length_tested": {"length_tested.png"},
+    "length_tested": set(),  # it is drawn with the gate's: the next test
     "attractors": {"attractors.png"},
 }
 
@@ -140,10 +140,11 @@ def test_tables_and_their_figures(tmp_path, script):
     status, _, err = run(f"part1/experiments/{script}.py", *TINY[script].split(), "--output_dir", tmp_path)
     assert status == 0, err
     assert {path.stem: len(read_records(path)) for path in tmp_path.iterdir()} == ROWS[script]
-    folders = ("--csv_dir", tmp_path, "--output_dir", tmp_path / "new")
-    status, out, err = run(f"part1/experiments/plot_{script}.py", *folders)
-    assert status == 0, err
-    assert {path.name for path in (tmp_path / "new").iterdir()} == DRAWN[script] and out == ""
+    if DRAWN[script]:
+        folders = ("--csv_dir", tmp_path, "--output_dir", tmp_path / "new")
+        status, out, err = run(f"part1/experiments/plot_{script}.py", *folders)
+        assert status == 0, err
+        assert {path.name for path in (tmp_path / "new").iterdir()} == DRAWN[script] and out == ""
 
 
 def test_states_are_of_one_cluster_if_short_steps_lead_from_one_to_the_other():
@@ -178,7 +179,8 @@ def test_the_reservoir_and_the_counts(tmp_path):
         ("gates", "--seeds", 0, "--seeds"),
         ("reservoir", "--output_dir", "/dev/null/x", "/dev/null/x"),
         ("plot_gates", "--csv_dir", "/nowhere", "/nowhere"),
-        *((f"plot_{script}", "--csv_dir", None, next(iter(ROWS[script])) + ".csv") for script in ROWS),
+        ("plot_length_tested", "--csv", "/nowhere", "/nowhere"),
+        *((f"plot_{name}", "--csv_dir", None, next(iter(ROWS[name])) + ".csv") for name in ROWS if DRAWN[name]),
     ],
 )
 def test_bad_input_costs_one_line(tmp_path, script, flag, value, named):

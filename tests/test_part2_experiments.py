@@ -8,15 +8,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from common.tables import collect_runs
+from common.tables import collect_runs, read_records
 from part2 import benchmark, plot_training
 from part2.dataset import AddingProblem, CopyMemory, Palindromes
-from part2.experiments import learned_gate, plot_tasks, recover_gate, tasks
+from part2.experiments import learned_gate, length_tested, plot_tasks, recover_gate, tasks
 from part2.experiments.gradient_flow import CELLS, gradient_norms
 from part2.time_gate import AlwaysOpen, TimeGate
 from part2.time_gated_lstm import TimeGatedLSTM
 from part2.train import build_model, settings
-from tests.scripts import run
+from tests.scripts import ROOT, run
 
 
 def done(script, *args):
@@ -119,6 +119,24 @@ def test_recovery_and_its_figure(tmp_path):
     out = done("experiments/plot_recover_gate.py", "--csv", tmp_path / "recovery.csv", "--output_dir", tmp_path)
     assert len(out.splitlines()) == 3 * len(recover_gate.HORIZONS) * len(recover_gate.LEAKS)
     assert is_png(tmp_path / "recovery.png")
+
+
+def test_the_gate_is_tested_at_other_lengths_and_drawn_beside_part_1s_cells(tmp_path):
+    flags = "--goal 8 --tested 8 12 10001 --seeds 2 --far_seeds 1 --updates 2"
+    done("experiments/length_tested.py", *flags.split(), "--output_dir", tmp_path / "gate")
+    rows = read_records(tmp_path / "gate/length_tested.csv")
+    assert [(row["seed"], row["tested"]) for row in rows] == [(0, 8), (0, 12), (0, 10001), (1, 8), (1, 12)]
+    assert {(row["way"], row["taught"], row["updates"]) for row in rows} == {("time gate", 8, 2)}
+    tables = ("--csv", ROOT / "results/part1/length_tested.csv", tmp_path / "gate/length_tested.csv")
+    status, out, err = run("part1/experiments/plot_length_tested.py", *tables, "--output_dir", tmp_path)
+    assert (status, out) == (2, "") and "no length on which all" in err  # 8 and 12 are not among part 1's
+
+
+def test_the_gate_that_is_tested_has_its_leak_off_and_is_the_seeds():
+    model, config, (goal, updates, _) = length_tested.taught("time gate", 3, 8, 1)
+    assert not model.training and (goal, updates, config.input_dim) == (8, 1, 10)
+    untaught = build_model(settings(input_length=8, seed=3, log_tau=(1.0, 6.0)), Palindromes(9))
+    assert torch.allclose(model.gate.tau, untaught.gate.tau, rtol=0.01)
 
 
 def test_the_answers_of_copying_are_those_of_the_last_ten_steps():

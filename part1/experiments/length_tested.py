@@ -10,6 +10,7 @@ one length finds there, beside the network's own, to tell a digit that is lost f
 """
 
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 if not __package__:  # run as `python part1/experiments/length_tested.py`: import from the checkout, not from there
@@ -40,7 +41,13 @@ READ_OUT = ("RNN", "RNN, identity", "RNN, orthogonal")  # is the digit lost wher
 TESTED = (10, 30, 100, 300, 1_000, 10_000, 100_000)  # digits to read
 FAR = 10_000  # digits: longer tests take minutes a network, and are of the first seeds alone
 COLUMNS = ("way", "seed", "taught", "updates", "cpu_seconds", "tested", "accuracy", "palindromes", "solved")
-AT_ONCE = 2_500_000  # digits read at once: more than a training reads, and faster on long palindromes
+FLAGS = {  # of a table_script that tests so
+    "seeds": (1, 1_000, 10, "seeds 0, 1, … of every way"),
+    "far_seeds": (0, 1_000, 3, f"seeds of every way, the first, that are tested beyond {FAR:,} digits"),
+    "tested": (8, 100_000, [*TESTED], "digits to read in the tests"),
+    "updates": (1, 10**6, 10_000, "updates at most"),
+}
+AT_ONCE = 10_000_000  # digits read at once, about 2 GB: long palindromes are read in fewer, larger products
 
 
 def score(model, length, seed, input_dim):
@@ -65,6 +72,7 @@ def read_out(model, length, seed):
     return [(answer == new_target).double().mean().item() for answer in answers]
 
 
+@lru_cache(maxsize=1)
 def taught(way, seed, goal, updates):
     """The model of a way and a seed, its settings, and the longest length taught, updates and CPU-seconds.
 
@@ -81,21 +89,33 @@ def taught(way, seed, goal, updates):
     return model, config, (longest, result["steps"], round(result["cpu_seconds"], 1))
 
 
+def tested_rows(taught, ways, flags, points):
+    """Rows of the table: of every way and seed what `taught` gives, tested at every length, the far ones on few seeds.
+
+    Args:
+        taught: takes a way, a seed, the goal and the most updates; returns what `taught` above does.
+        flags: what FLAGS says.
+        points: the Points that keep each test.
+    """
+
+    def taught_and_tested(seed, way, length):
+        model, config, cost = taught(way, seed, flags.goal, flags.updates)
+        return way, seed, *cost, length, *score(model, length, seed, config.input_dim)
+
+    far_seeds, near = min(flags.far_seeds, flags.seeds), [length for length in flags.tested if length <= FAR]
+    rows = [*points.each(taught_and_tested, range(far_seeds), ways, flags.tested)]
+    rows += points.each(taught_and_tested, range(far_seeds, flags.seeds), ways, near)
+    return sorted((row for _, row in rows), key=lambda row: ([*ways].index(row[0]), row[1]))
+
+
 def measure(flags, points):
     """Yield both tables."""
-
-    def taught_and_tested(seed, way):
-        model, config, cost = taught(way, seed, flags.goal, flags.updates)
-        lengths = [length for length in flags.tested if length <= FAR or seed < flags.far_seeds]
-        return [(way, seed, *cost, length, *score(model, length, seed, config.input_dim)) for length in lengths]
 
     def taught_and_read_out(seed, way):
         model, *_ = taught(way, seed, flags.goal, flags.updates)
         return [(way, seed, length, *read_out(model, length, seed)) for length in (flags.kept, flags.kept + 1)]
 
-    tested = points.each(taught_and_tested, range(flags.seeds), WAYS)
-    rows = [row for _, some in tested for row in some]
-    yield "length_tested", COLUMNS, sorted(rows, key=lambda row: [*WAYS].index(row[0]))
+    yield "length_tested", COLUMNS, tested_rows(taught, WAYS, flags, points)
     read = points.each(taught_and_read_out, range(flags.seeds), READ_OUT)
     yield "length_read_out", ("way", "seed", "tested", "own", "fitted"), [row for _, some in read for row in some]
 
@@ -105,10 +125,7 @@ if __name__ == "__main__":
         __doc__,
         measure,
         "part1",
-        seeds=(1, 1_000, 10, "seeds 0, 1, … of every way"),
-        far_seeds=(0, 1_000, 3, f"seeds of every way, the first, that are tested beyond {FAR:,} digits"),
-        tested=(8, 100_000, [*TESTED], "digits to read in the tests"),
-        kept=(1, 100_000, 1_000, "digits to read, and one more, where the states are read out anew"),
+        **FLAGS,
         goal=(5, 10_000, 1_000, "digits to read at which a curriculum ends"),
-        updates=(1, 10**6, 10_000, "updates at most"),
+        kept=(1, 100_000, 1_000, "digits to read, and one more, where the states are read out anew"),
     )
