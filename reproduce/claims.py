@@ -29,8 +29,7 @@ def of_seeds(which, column, made, committed):
     """The committed numbers of the seeds that have the same settings here, those made here, and their range."""
     old, new = (getattr(results, which[0])(*which[1:]) for results in (committed, made))
     same = {*settings_of(old)} & {*settings_of(new)}
-    beyond = column.removeprefix("accuracy at ")
-    numbers = [rows[column] if column in rows else made.beyond(rows, beyond) for rows in (old, new)]
+    numbers = [rows[column] for rows in (old, new)]
     before, here = ([*of[settings_of(rows).isin(same)]] for of, rows in zip(numbers, (old, new), strict=True))
     return before, here, expected([*numbers[0]])
 

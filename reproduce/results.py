@@ -36,6 +36,10 @@ class Results:
         """The same of the points that were taught to remember long."""
         return self.sweep(*point, folder="memory")
 
+    def tested(self, way, length):
+        """Part 1's networks that were taught in this way, and the time gate's, tested at so many digits."""
+        return self.table(f"part{2 if way == 'time gate' else 1}/length_tested", way=way, tested=length)
+
     def beyond(self, points, length):
         """Accuracy at so many digits of points that were tested beyond their own length, a Series."""
         return points.accuracy_beyond.map(lambda accuracies: json.loads(accuracies)[str(length)])

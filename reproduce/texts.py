@@ -6,11 +6,11 @@ how the number is written:
     {{ sweep("RNN", 10, 1).accuracy.median() | percent(1) }}       part 1: cell, digits to read, inputs
     {{ runs("part3", "book_best").heldout_loss.mean() | bits | fixed(3) }}
     {{ table("part1/reservoir", weights="RNN, default", input_length=20).accuracy.max() | percent(1) }}
-    {{ memory("RNN", 1000, 10).steps | span }}                     lowest to highest
+    {{ tested("RNN, curriculum", 1000).updates | span }}           lowest to highest
 
 A page written by hand is its own template; there the number stands between two marks that Markdown does not show:
 
-    <!-- memory("RNN", 1000, 10).steps | span -->250 to 400<!-- / -->
+    <!-- tested("RNN, curriculum", 1000).updates | span -->100 to 300<!-- / -->
 """
 
 import hashlib
@@ -38,6 +38,13 @@ def written(number, form):
     return format(number, form)
 
 
+def solved(rows):
+    """Whether the seed of each row has solved its length, a Series."""
+    if "solved" in rows:
+        return rows.solved
+    return rows.apply(lambda row: is_solved(row.accuracy, row.palindromes, row.input_length), axis=1)
+
+
 def power(number):
     """2 \\cdot 10^{-23}, for formulas."""
     digits, exponent = written(number, ".0e").split("e")
@@ -51,7 +58,8 @@ FILTERS = {
     "power": power,
     "span": lambda column: f"{written(column.min(), ',.0f')} to {written(column.max(), ',.0f')}",
     "bits": lambda nats: nats / math.log(2),
-    "solved": lambda rows: sum(map(is_solved, rows.accuracy, rows.palindromes, rows.input_length)),
+    "solved": lambda rows: solved(rows).sum(),
+    "solvers": lambda rows: f"{solved(rows).sum()} of {len(rows)}",
     "bound": lambda rows: min(map(bound, rows.accuracy, rows.palindromes)),
     "fenced": lambda text: f"\n```\n{text}\n```\n",
     "wrap": lambda text, width: "\n".join(textwrap.fill(line, width) for line in text.splitlines()),

@@ -51,7 +51,7 @@ def results(tmp_path):
         ('table("part1/a", horizon=10, cell="RNN, a").share.item() | percent', "50\N{NO-BREAK SPACE}%"),
         ('table("part1/a", cell="RNN, a").share.std() | percent(1)', "35.4\N{NO-BREAK SPACE}%"),
         ('sweep("RNN", 10, 1) | solved', "1"),
-        ('sweep("RNN", 10, 1) | length', "2"),
+        ('sweep("RNN", 10, 1) | solvers', "1 of 2"),
         ('beyond(sweep("RNN", 10, 1), 20).max() | fixed(2)', "0.75"),
         ('runs("part2", "gated").loss.mean() | bits | fixed(1)', "1.5"),
         ('runs("part2", "gated").steps.sum() | number', "2,000"),

@@ -23,10 +23,13 @@ WAYS = {  # settings of part1/train.py beside one-hot digits; for each its rate 
     "RNN": {},
     "RNN, identity": {"init": "identity"},
     "RNN, orthogonal": {"init": "orthogonal", "learning_rate": 0.0001},
+    "RNN, latch": {"init": "latch"},
     "RNN, curriculum": {"curriculum": True},
+    "RNN, curriculum, raw digits": {"curriculum": True, "input_dim": 1},
     "LSTM": {"model_type": "LSTM"},
     "LSTM, chrono": {"model_type": "LSTM", "init": "chrono", "learning_rate": 0.01},
     "LSTM, curriculum": {"model_type": "LSTM", "curriculum": True},
+    "LSTM, curriculum, raw digits": {"model_type": "LSTM", "curriculum": True, "input_dim": 1},
 }
 COLUMNS = ("way", "length", "seed", "updates", "cpu_seconds", "accuracy", "palindromes", "solved")
 FAILURES = 2  # seeds; then a length has failed
