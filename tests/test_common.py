@@ -167,6 +167,25 @@ def test_files_are_utf_8_whatever_the_locale(tmp_path):
     assert (tmp_path / "table.csv").read_bytes() == "cell\nτ\n".encode()
 
 
+PRODUCT = """
+import os
+import common
+import numpy as np
+np.ones((600, 600), np.float32) @ np.ones((600, 600), np.float32)
+print(len(os.listdir("/proc/self/task")))
+"""
+
+
+@pytest.mark.skipif(
+    not os.path.isdir("/proc/self/task") or device.cores() < 2, reason="threads are counted on Linux, with two cores"
+)
+@pytest.mark.parametrize("asked, threads", [({}, 1), ({"OMP_NUM_THREADS": "2"}, 2), ({"OPENBLAS_NUM_THREADS": "2"}, 2)])
+def test_the_products_of_numpy_take_one_thread_unless_more_are_asked_for(asked, threads):
+    free = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    done = subprocess.run([sys.executable, "-c", PRODUCT], cwd=ROOT, env=free | asked, check=True, capture_output=True)
+    assert int(done.stdout) == threads
+
+
 @pytest.fixture
 def hands(monkeypatch):
     """The clock's two hands, {name: seconds}, to be moved by hand."""
