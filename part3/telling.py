@@ -50,7 +50,10 @@ def say_result(parser, config, dataset, run, result, parameters):
         print(f"advice: {said}")
     resume = partial(parser.command, config, output_dir=run.path, resume=True)
     if (setting, config.schedule) != ("train_steps", "cosine"):
-        print(f"train longer with: {resume(**{setting: 2 * getattr(config, setting)})}")
+        # Twice what it has had: a resumed run may have been given less than that.
+        had = {"train_steps": result["steps"], "max_minutes": round(result["wall_seconds"] / 60, 1)}
+        more = 2 * max(getattr(config, setting), had.get(setting, 0))
+        print(f"train longer with: {resume(**{setting: more})}")
     print(f"write with: {command_line(['python', 'part3/generate.py', *flag_words('checkpoint', run.path)])}")
 
 

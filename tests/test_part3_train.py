@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 
@@ -61,6 +62,12 @@ def test_it_learns_and_keeps_the_best(finished):
         assert words in out
     config = json.loads((folder / "config.json").read_text())
     assert (config["device"], config["computed_on"]) == ("auto", str(choose_device("auto")))
+
+
+def test_the_command_that_trains_longer_gives_more_than_the_run_has_had(finished, tmp_path):
+    folder = shutil.copytree(finished[0], tmp_path / "run")
+    status, out, err = run("part3/train.py", "--output_dir", folder, "--resume", "--train_steps", 20)
+    assert status == 0 and "best at step 120 of 120" in out and "--train_steps 240 " in out, err
 
 
 def test_samples_are_greedy_and_five_end_in_the_table(finished):
