@@ -102,6 +102,34 @@ QUESTIONS = [
 ]
 
 
+def test_what_part_1_says_of_its_tables_holds_there():
+    """Words of results/part1/README.md and the report that are no numbers: the order of ways, hardly, above chance."""
+    results = Results(ROOT / "results")
+    for dim in (1, 10):
+        accuracy = results.sweep("RNN", 19, dim).accuracy
+        assert (accuracy[accuracy < 0.999] > 0.15).all() and (accuracy < 0.999).any()  # a seed that fails: above chance
+
+    rules = results.table("part1/curriculum_rules").groupby("rule")
+    waiting, short = "all long, grows at loss 0.01", "half short, grows at loss 0.1"
+    both, neither = "half short, grows at loss 0.01", "all long, grows at loss 0.1"
+    solved, updates = rules.solved.sum(), rules.updates.median()
+    assert solved[both] >= solved[waiting] > solved[short] and updates[both] < updates[waiting]  # faster and surer
+    assert solved[waiting] - solved[neither] > solved[short] - solved[neither]  # waiting is what mends it
+
+    best = results.table("part1/optimizers").groupby(["optimizer", "learning_rate"]).accuracy.min()
+    enough = best[best >= 0.99].groupby("optimizer").size()
+    assert enough.to_dict() == {"adam": 2, "rmsprop": 1} and len(best) == 4 * 9
+
+    gates = results.table("part1/gates_ablation").groupby(["input_length", "variant"]).solved.sum()
+    assert gates[10].idxmin() == "g sigmoid" and gates[10].drop("g sigmoid").min() >= 4
+    assert gates[20]["f = 1"] > gates[20]["LSTM"]
+
+    noise = results.table("part1/noise").groupby(["way", "noise", "tested"]).accuracy.median()
+    for way, some in (("LSTM", 0.1), ("RNN, curriculum", 0.3)):  # noise spoils the writing, hardly the holding
+        assert abs(noise[way][some][30] - noise[way][some][3000]) < 0.03 < 1 - noise[way][some][30]
+    assert noise["RNN, curriculum"][1.0][30] > 2 * noise["RNN, curriculum"][1.0][3000]  # it forgets
+
+
 def test_what_part_2_says_of_its_tables_holds_there():
     """Words of results/part2/README.md and the report that are no numbers: ahead, no cell, only the gate, chance."""
     results = Results(ROOT / "results")

@@ -4,7 +4,7 @@ python part1/experiments/length_tested.py
 
 Each way of training is taught with part1/train.py's loop, then tested on held-out palindromes of other lengths without
 further training, as many as part1/solved.py asks for; of a length that can no longer be solved no more are drawn. A
-curriculum, too, ends as soon as the network is right at its goal: the longest length taught may be far below it. Writes
+curriculum, too, ends once the network is right at its goal: the longest length taught may be below it. Writes
 length_tested.csv, which plot_length_tested.py draws, and length_read_out.csv: what a readout fitted to the states at
 one length finds there, beside the network's own, to tell a digit that is lost from one that is kept in another way.
 """
@@ -25,7 +25,7 @@ from part1.dataset import PalindromeDataset
 from part1.experiments.reservoir import last_states, readout_predictor
 from part1.solved import is_solved, palindromes_to_draw
 
-CURRICULUM = {"curriculum": True, "train_steps": 1_000, "patience": 1}  # to --goal digits
+CURRICULUM = {"curriculum": True, "train_steps": 1_000}  # to --goal digits
 WAYS = {  # settings of part1/train.py beside one-hot digits and 10 of them to read
     "LSTM": {"model_type": "LSTM"},
     "RNN, identity": {"init": "identity"},
