@@ -6,6 +6,7 @@ import torch
 
 from common.tables import read_grouped, read_records
 from part1.dataset import PalindromeDataset, encode
+from part1.experiments import plot_length_tested
 from part1.experiments.attractors import NOISE, TRIED
 from part1.experiments.gates import VARIANTS, run_gates, share_explained, with_forget_bias
 from part1.experiments.length_tested import WAYS, read_out, score
@@ -145,6 +146,22 @@ def test_tables_and_their_figures(tmp_path, script):
         status, out, err = run(f"part1/experiments/plot_{script}.py", *folders)
         assert status == 0, err
         assert {path.name for path in (tmp_path / "new").iterdir()} == DRAWN[script] and out == ""
+
+
+def test_the_figure_of_the_lengths_tested_tells_of_the_longest_on_which_all_seeds_were_tested():
+    def rows(taught, *solved):
+        return [{"taught": taught, "cpu_seconds": 4 + n, "solved": one} for n, one in enumerate(solved)]
+
+    ways = {
+        "LSTM": {10: rows(10, 1, 1, 1), 300: rows(10, 1, 0, 1), 1_000: rows(10, 1)},
+        "RNN": {10: rows(10, 1, 1, 1), 300: rows(10, 0, 0, 1), 1_000: rows(10, 1)},
+    }
+    assert plot_length_tested.longest(ways) == 300
+    assert plot_length_tested.label("LSTM, raw digits", ways["LSTM"][300]) == "LSTM\n10; 5 s; 2 of 3"
+    assert plot_length_tested.finding(ways).startswith("Taught at 10 digits, 2 of 3 seeds of “LSTM” solve 300\n")
+    ways["RNN"] = {20: rows(10, 1, 1, 1)}
+    with pytest.raises(ValueError, match="no length on which all"):
+        plot_length_tested.longest(ways)
 
 
 def test_states_are_of_one_cluster_if_short_steps_lead_from_one_to_the_other():

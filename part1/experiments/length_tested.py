@@ -111,12 +111,12 @@ def tested_rows(taught, ways, flags, points):
 def measure(flags, points):
     """Yield both tables."""
 
-    def taught_and_read_out(seed, way):
+    def taught_and_read_out(way, seed):
         model, *_ = taught(way, seed, flags.goal, flags.updates)
         return [(way, seed, length, *read_out(model, length, seed)) for length in (flags.kept, flags.kept + 1)]
 
     yield "length_tested", COLUMNS, tested_rows(taught, WAYS, flags, points)
-    read = points.each(taught_and_read_out, range(flags.seeds), READ_OUT)
+    read = points.each(taught_and_read_out, READ_OUT, range(flags.seeds))
     yield "length_read_out", ("way", "seed", "tested", "own", "fitted"), [row for _, some in read for row in some]
 
 
