@@ -109,6 +109,15 @@ def test_what_part_1_says_of_its_tables_holds_there():
         accuracy = results.sweep("RNN", 19, dim).accuracy
         assert (accuracy[accuracy < 0.999] > 0.15).all() and (accuracy < 0.999).any()  # a seed that fails: above chance
 
+    for way in ("LSTM, raw digits", "RNN, raw digits"):
+        assert not results.tested(way, 30).solved.any()
+    for length in (1_000, 10_000):  # the curriculum mends the LSTM's bad seeds
+        alone, grown = (results.tested(way, length) for way in ("LSTM", "LSTM, curriculum"))
+        assert alone.accuracy.min() < 0.9 and grown.accuracy.min() > 0.999 and grown.solved.sum() > alone.solved.sum()
+    gate = {length: results.tested("time gate", length) for length in (30, 100, 300)}  # it learns a length
+    assert gate[100].solved.sum() >= 9 * len(gate[100]) / 10 and gate[100].taught.unique() == [100]
+    assert max(gate[length].solved.sum() for length in (30, 300)) <= len(gate[100]) / 2
+
     rules = results.table("part1/curriculum_rules").groupby("rule")
     waiting, short = "all long, grows at loss 0.01", "half short, grows at loss 0.1"
     both, neither = "half short, grows at loss 0.01", "all long, grows at loss 0.1"

@@ -61,14 +61,12 @@ def label(way, rows):
 
 
 def finding(ways):
-    """The way of which most seeds solve the longest length, in words."""
+    """The ways of which most seeds solve the longest length, in words."""
     length = longest(ways)
-    best = max(ways, key=lambda way: sum(row["solved"] for row in ways[way][length]))
-    rows = ways[best][length]
-    found = (
-        f"Taught at {span([row['taught'] for row in rows])} digits, {solved(rows)} seeds of “{best}” solve {length:,}"
-    )
-    return f"{found}\nLines: medians; bands and dots: all seeds; dotted: chance.\n" + (
+    count = {way: sum(row["solved"] for row in rows[length]) for way, rows in ways.items()}
+    best = [way for way in ways if count[way] == max(count.values())]
+    seeds = f"{solved(ways[best[0]][length])} seeds of {' and of '.join(f'“{way}”' for way in best)}"
+    return f"{seeds} solve {length:,} digits\nLines: medians; bands and dots: all seeds; dotted: chance.\n" + (
         f"Legend: digits taught; CPU-seconds of training (median); seeds that solve {length:,}"
     )
 
