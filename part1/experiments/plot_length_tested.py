@@ -73,7 +73,7 @@ def finding(ways):
 
 def figure(ways):
     """Accuracy against the digits tested, a line for each way: median, range and every seed; log scale."""
-    fig, axes = figures.new_figure(1, len(PANELS), width=figures.PAGE, height=3.9, sharey=True)
+    fig, axes = figures.new_figure(1, len(PANELS), width=figures.PAGE, height=3.4, sharey=True)
     for ax, (title, styles) in zip(axes, PANELS.items(), strict=True):
         for way, (colour, line) in styles.items():
             seeds = {length: [100 * row["accuracy"] for row in rows] for length, rows in ways[way].items()}
