@@ -1,4 +1,4 @@
-"""The pages that people read: sentences of at most 35 words, pages of results of at most 1,800."""
+"""The pages that people read: sentences of at most 35 words, tables of 12 rows, pages of results of 1,800 words."""
 
 import re
 
@@ -7,6 +7,7 @@ import pytest
 from tests.scripts import ROOT
 
 SENTENCE, PAGE = 35, 1_800  # words at most
+ROWS = 12  # of a table at most
 WRITTEN = ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
 RESULTS = ["docs/results.md", *(f"results/part{part}/README.md" for part in (1, 2, 3))]
 
@@ -37,3 +38,9 @@ def test_no_sentence_is_longer_than_35_words(page):
 @pytest.mark.parametrize("page", RESULTS)
 def test_no_page_of_results_is_longer_than_1_800_words(page):
     assert len((ROOT / page).read_text(encoding="utf-8").split()) <= PAGE
+
+
+@pytest.mark.parametrize("page", sorted({*WRITTEN, *RESULTS, "results/report.md", "results/part3/leaderboard.md"}))
+def test_no_table_is_longer_than_12_rows(page):
+    tables = re.findall(r"(?:^\|.*\n)+", (ROOT / page).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert max((len(table.splitlines()) - 2 for table in tables), default=0) <= ROWS
