@@ -45,6 +45,11 @@ def solved(rows):
     return rows.apply(lambda row: is_solved(row.accuracy, row.palindromes, row.input_length), axis=1)
 
 
+def mean_and_sd(column, digits=1):
+    """97.9 % ± 0.6, of shares from 0 to 1."""
+    return f"{FILTERS['percent'](column.mean(), digits)} ± {written(100 * column.std(), f'.{digits}f')}"
+
+
 def power(number):
     """2 \\cdot 10^{-23}, for formulas."""
     digits, exponent = written(number, ".0e").split("e")
@@ -55,6 +60,7 @@ FILTERS = {
     "number": lambda number: written(number, ",.0f"),
     "fixed": lambda number, digits: written(number, f".{digits}f"),
     "percent": lambda number, digits=0: written(number, f".{digits}%").replace("%", "\N{NO-BREAK SPACE}%"),
+    "mean_and_sd": mean_and_sd,
     "power": power,
     "span": lambda column: f"{written(column.min(), ',.0f')} to {written(column.max(), ',.0f')}",
     "bits": lambda nats: nats / math.log(2),
