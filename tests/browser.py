@@ -129,6 +129,10 @@ class Browser:
         while self.run("[location.href, document.readyState]") != [self.url, "complete"]:
             time.sleep(0.02)
 
+    def is_quiet(self):
+        """Whether the page has asked for nothing and complained of nothing."""
+        return self.requests == [] and self.complaints == []
+
     def run(self, script):
         """The value of a JavaScript expression in the page, waited for where it is a promise."""
         how = {"awaitPromise": True, "returnByValue": True, "userGesture": True}

@@ -5,6 +5,7 @@ import signal
 import pytest
 
 from common.training import EXIT_STATUS
+from tests.browser import CHROMIUM, Browser
 
 # A shell's `&` and nohup leave Ctrl-C ignored, and a child process would inherit that: the scripts that are tested with
 # Ctrl-C would never hear it.
@@ -30,3 +31,13 @@ def signal_handlers():
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """Chromium, for the tests of one file; they are skipped where there is none."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium, chromium-browser or google-chrome on this machine")
+    browser = Browser(tmp_path_factory.mktemp("profile"))
+    yield browser
+    browser.close()
