@@ -5,11 +5,17 @@ python part1/benchmark.py --json benchmark.json
 Each figure is CPU time on one thread (on a GPU: wall time, the GPU waited for), the median over rounds. A ratio is the
 median over the rounds of one round's ratio, with its quartiles: what slows the machine slows both sides of it.
 
+- rnn, lstm: a training step of ours on a batch that lies there; nn_: torch's own layer; textbook_: a cell as a tutorial
+  writes it, two products a gate and step; _products: the recurrent products alone, the floor.
+- batch: a batch of ours; whole_: it and the step; course_: the same with the textbook cell and the batches of the
+  course's template, a digit at a time through a DataLoader, here in the main process.
+
 All of it is measured twice, in a fresh process each: as Python starts, and, with `.kept` after the key, with freed
 memory kept for the next step (`common.device.keep_freed_memory`), where nn.LSTM is at its best. Denormal numbers are
 taken as 0, as part1/train.py has it.
 """
 
+import math
 import sys
 from pathlib import Path
 
@@ -17,9 +23,11 @@ if not __package__:  # run as `python part1/benchmark.py`: import from the check
     sys.path[0] = str(Path(__file__).resolve().parents[1])
     import common  # noqa: F401, from here on Ctrl-C ends it without a word
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.data import DataLoader, Dataset
 
 from common.arguments import Parser, whole_number
 from common.device import (
@@ -74,6 +82,22 @@ class TextbookLSTM(LSTM):
         return h @ self.W_ph.T + self.b_p
 
 
+class CourseDataset(Dataset):
+    """Palindromes as the course's template draws them: one at a time, a digit at a time, none held out."""
+
+    def __init__(self, seq_length):
+        self.seq_length = seq_length
+
+    def __len__(self):
+        return sys.maxsize
+
+    def __getitem__(self, item):
+        """Digits (T - 1,), float32, and the target, an int."""
+        left = np.array([np.random.randint(10) for _ in range(math.ceil(self.seq_length / 2))], dtype=np.float32)
+        palindrome = np.concatenate([left, left[: self.seq_length // 2][::-1]])
+        return palindrome[:-1], int(palindrome[-1])
+
+
 class Products(nn.Module):
     """The floor: nothing but a cell's T - 1 recurrent products of a step, forward and backward."""
 
@@ -105,15 +129,20 @@ def models(D, H, K):
 
 
 RATIOS = [(name, f"nn_{cell}") for cell in ("rnn", "lstm") for name in (cell, f"textbook_{cell}", f"{cell}_products")]
-RATIOS += [("batch", "lstm")]
+RATIOS += [("batch", "lstm"), ("course_rnn", "whole_rnn"), ("course_lstm", "whole_lstm")]
 
 
-def training_step(model, x, target):
-    """A function that makes one update of the model, as part1/train.py makes it."""
+def training_step(model, batch):
+    """A function that makes one update of the model, as part1/train.py makes it, on what `batch` gives: x, target."""
     if isinstance(model, Products):
-        return torch.no_grad()(lambda: model(x))
+        return torch.no_grad()(lambda: model(batch()[0]))
     optimizer = OPTIMIZERS["rmsprop"](model.parameters(), 0.0001)
-    return lambda: update(model, optimizer, F.cross_entropy(model(x), target), max_norm=10.0)
+
+    def step():
+        x, target = batch()
+        update(model, optimizer, F.cross_entropy(model(x), target), max_norm=10.0)
+
+    return step
 
 
 def measure(T, config):
@@ -121,16 +150,22 @@ def measure(T, config):
     torch.manual_seed(0)
     torch.set_flush_denormal(True)
     device, dataset = choose_device(config.device), PalindromeDataset(T + 1)
+    loader = iter(DataLoader(CourseDataset(T + 1), config.batch_size))
 
     def batch():
         digits, target = dataset.batch(config.batch_size)
         return encode(digits.to(device), config.input_dim), target.to(device)
 
-    x, target = batch()
-    functions = {
-        name: training_step(model.to(device), x, target)
-        for name, model in models(config.input_dim, config.num_hidden, 10).items()
-    }
+    def course_batch():
+        digits, target = next(loader)
+        return encode(digits.long().to(device), config.input_dim), target.to(device)
+
+    lying_there = batch()
+    cells = {name: model.to(device) for name, model in models(config.input_dim, config.num_hidden, 10).items()}
+    functions = {name: training_step(model, lambda: lying_there) for name, model in cells.items()}
+    for cell in ("rnn", "lstm"):
+        functions[f"whole_{cell}"] = training_step(cells[cell], batch)
+        functions[f"course_{cell}"] = training_step(cells[f"textbook_{cell}"], course_batch)
     seconds = in_turn({**functions, "batch": batch}, config.rounds, device)
     measured = {f"{name}_ms.T{T}": milliseconds(values) for name, values in seconds.items()}
     for name, base in RATIOS:

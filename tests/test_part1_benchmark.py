@@ -20,6 +20,26 @@ def test_the_slower_forms_compute_the_same(cell, others):
         torch.testing.assert_close(models[name](x), expected, rtol=0, atol=1e-12)
 
 
+def test_the_courses_palindromes_are_palindromes():
+    for T in (2, 7, 12):
+        digits, target = benchmark.CourseDataset(T)[0]
+        palindrome = [*digits.astype(int), target]
+        assert len(palindrome) == T and palindrome == palindrome[::-1] and {*palindrome} <= {*range(10)}
+
+
+def test_a_training_step_learns_from_each_batch_that_it_asks_for():
+    model = benchmark.models(1, 5, 10)["rnn"]
+    before, asked = model.W_hx.clone(), []
+
+    def batch():
+        asked.append(1)
+        return torch.rand(4, 7, 1), torch.arange(4)
+
+    step = benchmark.training_step(model, batch)
+    step(), step()
+    assert len(asked) == 2 and not torch.equal(before, model.W_hx)
+
+
 def test_the_yardstick_has_the_sizes_of_ours():
     models = benchmark.models(2, 5, 3)
     for ours, torchs, biases in (("rnn", "nn_rnn", 5), ("lstm", "nn_lstm", 20)):
@@ -32,7 +52,7 @@ def test_the_script_prints_and_writes_the_medians(tmp_path):
     status, out, err = run("part1/benchmark.py", *sizes, "--json", tmp_path / "b.json")
     assert status == 0, err
     medians = json.loads((tmp_path / "b.json").read_text())
-    for key in ("lstm_over_nn_lstm.T3", "rnn_over_nn_rnn.T3", "batch_over_step.T3", "lstm_products_ms.T3"):
+    for key in ("lstm_over_nn_lstm.T3", "rnn_over_nn_rnn.T3", "batch_over_step.T3", "course_lstm_over_whole_lstm.T3"):
         assert medians[key] > 0 and medians[f"{key}.kept"] > 0
     assert "lstm_over_nn_lstm.T3" in out and "one thread" in out
 
