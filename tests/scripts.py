@@ -26,6 +26,7 @@ with suppress(ImportError):  # not on Windows
 from common.device import warm_context
 
 ROOT = Path(__file__).resolve().parents[1]
+ASCII_LOCALE = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "OMP_NUM_THREADS": "1"}
 
 warm = warm_context("matplotlib.figure")
 

@@ -18,8 +18,7 @@ from part3.evaluation import evaluate, held_out_loss
 from part3.summary import Summary
 from part3.trained import BOOK as BOOK_MODEL
 from part3.trained import Trained
-from tests.scripts import ROOT, run, start
-from tests.test_common import ASCII_LOCALE
+from tests.scripts import ASCII_LOCALE, ROOT, run, start
 
 BOOK = "the cat sat on the mat and the rat sat on the hat. " * 40
 SMALL = [

@@ -1,4 +1,4 @@
-"""common/printing.py and common/arguments.py: what can be printed, what a terminal is spared, what can be pasted."""
+"""common/printing.py and common/arguments.py: what is printed, what a terminal is spared, what can be pasted."""
 
 import ast
 import io
@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from common.arguments import Parser, with_flags
-from common.printing import command_line, visible
+from common.printing import Progress, command_line, visible
 from tests.scripts import ROOT, new_terminal
 
 HOSTILE = "a\x1b]0;title\x07 b\x9b31m \u202eevil\rx é→字"
@@ -191,3 +191,33 @@ def _says_its_encoding(call):
     opens = isinstance(call.func, ast.Name) and name == "open"
     mode = given.get("mode") or (call.args[1] if len(call.args) > 1 else ast.Constant("r"))
     return not opens or "b" in ast.literal_eval(mode)
+
+
+def test_progress_prints_lines_where_there_is_no_terminal(capsys, monkeypatch):
+    monkeypatch.setattr("common.printing.SECONDS_BETWEEN_LINES", 0)
+    for show in (False, True):
+        with Progress(9, done=6, show=show) as progress:
+            progress.advance("loss 1.5")
+            progress.advance()
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2 and lines[0].startswith("step 7/9, at most 00:0") and lines[1].endswith("loss 1.5")
+
+
+def test_progress_knows_a_limit_of_time_and_shows_texts_on_a_terminal_alone(capsys, monkeypatch):
+    monkeypatch.setattr("common.printing.SECONDS_BETWEEN_LINES", 0)
+    monkeypatch.setattr("common.printing.SECONDS_BETWEEN_TEXTS", 0)
+    with Progress(10**9, seconds_left=lambda: 61.5) as progress:
+        progress.advance("loss 1.5")
+        progress.show("a sample")
+    assert capsys.readouterr().err == "step 1/1000000000, at most 01:01 left  loss 1.5\n"
+    with monkeypatch.context() as patch:
+        patch.setattr(sys.stderr, "isatty", lambda: True)
+        with Progress(10**9, seconds_left=lambda: 61.5) as progress:
+            progress.advance("loss 1.5")
+            progress.show("a sample")
+            monkeypatch.setattr("common.printing.SECONDS_BETWEEN_TEXTS", 100)
+            progress.show("too soon")
+            progress.bar.refresh()
+    shown = capsys.readouterr().err
+    assert "a sample\n" in shown and "too soon" not in shown
+    assert "at most 01:01 left, loss 1.5" in shown.splitlines()[-1] and "?" not in shown.splitlines()[-1]
