@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from common.arguments import Parser, new_file, whole_number
-from common.figures import BLUE, GREEN, ORANGE, PURPLE, VERMILION, house_style, new_figure, save_figure
+from common.figures import BLUE, GREEN, ORANGE, PAGE, PURPLE, VERMILION, house_style, new_figure, save_figure
 from common.tables import markdown, read_metrics, read_runs
 from part2.time_gate import PARAMETERS, TimeGate, never_opens
 
@@ -63,7 +63,7 @@ def summary(name, gate, run):
 
 def figure(gates):
     """After against before for τ, s (in first periods), r_on over its unit's period; a mark is a unit."""
-    fig, (left, middle, right) = new_figure(1, 3, width=10.5, height=3.7)
+    fig, (left, middle, right) = new_figure(1, 3, width=PAGE, height=3.2)
     for (name, gate), (colour, marker) in zip(gates.items(), MARKS, strict=False):
         style = {"color": colour, "marker": marker, "s": 9, "alpha": 0.7, "lw": 0, "label": name}
         left.scatter(gate["first_tau"], gate["tau"], **style)
@@ -73,13 +73,12 @@ def figure(gates):
     for ax in (left, middle):
         ax.axline((1, 1), slope=1, color="0.4", lw=0.8, ls=":")
     tau, s, r_on = (np.median(np.concatenate([changes(gate)[name] for gate in gates.values()])) for name in PARAMETERS)
-    left.set(xscale="log", yscale="log", xlabel="period τ before learning", ylabel="period τ after")
-    left.set_title(f"periods moved by {100 * tau:.2g} %, median")
-    middle.set(xlabel="shift s before, in first periods", ylabel="shift s after, in first periods")
-    middle.set_title(f"shifts moved by {100 * s:.2g} % of a period, median")
-    right.set(xscale="log", xlabel="period τ after learning", ylabel="open share r_on after (dotted: before)")
-    right.set_title(f"open shares grew: × {r_on:.2f}, median")
-    left.legend(fontsize=7)
+    left.set(xscale="log", yscale="log", xlabel="before", ylabel="after learning", title="period τ")
+    middle.set(xlabel="before", title="shift s, in first periods")
+    right.set(xscale="log", xlabel="period τ after learning", title="open share r_on after")
+    fig.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    moved = f"τ moved by {100 * tau:.2g} %, s by {100 * s:.2g} % of a period, r_on × {r_on:.2f} (medians)"
+    fig.suptitle(f"{moved}\na mark is a unit; dotted: before learning")
     return fig
 
 

@@ -26,19 +26,19 @@ STYLES = {
 
 def figure(cells):
     """Median over the seeds and their range against the time step, log scale: dL/dc_t, and dL/dh_t beside it."""
-    fig, axes = figures.new_figure(1, 2, width=10, height=4.2, sharey=True)
+    fig, axes = figures.new_figure(1, 2, width=figures.PAGE, height=3.4, sharey=True)
     for ax, state in zip(axes, "ch", strict=True):
         for cell, at_step in cells.items():
             norms = {t: [row[f"grad_{state}"] for row in rows] for t, rows in at_step.items()}
             figures.draw_median(ax, norms, cell, *STYLES[cell])
         ax.set(yscale="log", xlabel=f"time step t, of {max(norms)}", ylabel=f"‖∂L/∂{state}ₜ‖, whole batch")
-        ax.set_title(f"gradient at the {'cell' if state == 'c' else 'hidden'} state {state}ₜ")
-    axes[0].legend(fontsize=8)
+        ax.set_title(f"{'cell' if state == 'c' else 'hidden'} state {state}ₜ")
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     first = (cells[f"{cell}, forget bias 1"][1] for cell in ("time-gated", "plain"))
     gated, plain = (statistics.median(row["grad_c"] for row in rows) for rows in first)
-    title = f"The gradient at the first of {max(norms)} steps, before training: {gated:.0e} with the time gate, "
-    title += f"{plain:.0e} without\nline: median of {len(norms[1])} seeds, band: lowest to highest; float64"
-    fig.suptitle(title, fontsize=10)
+    title = f"The gradient at the first of {max(norms)} steps is {gated:.0e} with the time gate, {plain:.0e} without\n"
+    title += f"before training, float64; line: median of {len(norms[1])} seeds, band: lowest to highest"
+    fig.suptitle(title)
     return fig
 
 
