@@ -143,14 +143,12 @@ def test_what_part_2_says_of_its_tables_holds_there():
     gate, *rivals = (
         results.runs("part2", f"asynchronous70_{name}").accuracy for name in ("gated", "elapsed", "decaying")
     )
-    for rival in rivals:  # as good as the gate, but less steady
-        assert (
-            abs(gate.mean() - rival.mean()) < rival.std() and rival.std() > 2 * gate.std() and rival.min() < gate.min()
-        )
+    for rival in rivals:  # as good as the gate
+        assert abs(gate.mean() - rival.mean()) < rival.std() and len(rival) == len(gate) == 5
     early = [results.metrics("part2", f"asynchronous70_{name}") for name in ("gated", "elapsed", "decaying")]
     early = [rows[rows.step == 1094].heldout_accuracy for rows in early]  # after 7 epochs
     assert early[0].min() > max(early[1].max(), early[2].max())
-    assert gate.mean() >= 0.979 and len(gate) == 5
+    assert gate.mean() >= 0.979
 
     tasks = results.table("part2/tasks").query("tested < 1000")
     alone = tasks[tasks.curriculum == "no"]
