@@ -167,7 +167,7 @@ def start_process(context, function, *args):
     It is deaf to the signals that a terminal or a cluster sends to all processes of a job.
     """
     process = context.Process(target=_work, args=(function, args))
-    if os.name != "posix":  # Windows has no such signals
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows
         process.start()
         return process
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)

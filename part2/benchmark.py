@@ -75,7 +75,7 @@ def measure(T, config):
     x, _, _, target = Palindromes(T + 1).batch(config.batch_size)
     x, target = x.to(device), target.to(device)
     cells = {name: place(model, device) for name, model in models(config.num_hidden).items()}
-    steps = {name: training_step(model, x, target) for name, model in cells.items()}
+    steps = {name: training_step(model, lambda: (x, target)) for name, model in cells.items()}
     seconds = in_turn(steps, config.rounds, device)
     measured = {}
     for name, model in cells.items():

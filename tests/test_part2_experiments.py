@@ -94,7 +94,6 @@ def test_memory_for_the_backward_pass_is_linear_in_length():
         assert middle > 50 * 8 * 16 * 4, name
 
 
-@pytest.mark.long
 def test_the_benchmark_prints_and_writes_the_same_figures(tmp_path):
     args = ("--input_length", 4, "--rounds", 3, "--num_hidden", 4, "--batch_size", 2)
     out = done("benchmark.py", *args, "--json", tmp_path / "b.json")
