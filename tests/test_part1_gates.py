@@ -157,7 +157,7 @@ def test_the_figure_of_the_lengths_tested_tells_of_the_longest_on_which_all_seed
         "RNN": {10: rows(10, 1, 1, 1), 300: rows(10, 0, 0, 1), 1_000: rows(10, 1)},
     }
     assert plot_length_tested.longest(ways) == 300
-    assert plot_length_tested.label("LSTM, raw digits", ways["LSTM"][300]) == "LSTM\n10; 5 s; 2 of 3"
+    assert plot_length_tested.label("LSTM, raw digits", ways["LSTM"], 300) == "LSTM\n10; 5 s; 2 of 3\nat 1,000: 1 of 1"
     assert plot_length_tested.finding(ways).startswith("2 of 3 seeds of “LSTM” solve 300 digits\n")
     assert plot_length_tested.finding(ways | {"other": ways["LSTM"]}).startswith(
         "2 of 3 seeds of “LSTM” and of “other”"

@@ -54,10 +54,14 @@ def solved(rows):
     return f"{sum(row['solved'] for row in rows)} of {len(rows)}"
 
 
-def label(way, rows):
-    """What the legend says of a way, from its rows at the longest length."""
+def label(way, at_length, length):
+    """What the legend says of a way: digits taught, cost, the seeds that solve `length`, and those that solve more."""
+    rows = at_length[length]
     taught, cost = span([row["taught"] for row in rows]), statistics.median(row["cpu_seconds"] for row in rows)
-    return f"{way.removesuffix(', raw digits')}\n{taught}; {cost:.0f} s; {solved(rows)}"
+    lines = [way.removesuffix(", raw digits"), f"{taught}; {cost:.0f} s; {solved(rows)}"]
+    return "\n".join(
+        lines + [f"at {longer:,}: {solved(rows)}" for longer, rows in at_length.items() if longer > length]
+    )
 
 
 def finding(ways):
@@ -73,16 +77,16 @@ def finding(ways):
 
 def figure(ways):
     """Accuracy against the digits tested, a line for each way: median, range and every seed; log scale."""
-    fig, axes = figures.new_figure(1, len(PANELS), width=figures.PAGE, height=3.4, sharey=True)
+    fig, axes = figures.new_figure(1, len(PANELS), width=figures.PAGE, height=3.7, sharey=True)
     for ax, (title, styles) in zip(axes, PANELS.items(), strict=True):
         for way, (colour, line) in styles.items():
             seeds = {length: [100 * row["accuracy"] for row in rows] for length, rows in ways[way].items()}
-            figures.draw_median(ax, seeds, label(way, ways[way][longest(ways)]), colour, line, alpha=0.1)
+            figures.draw_median(ax, seeds, label(way, ways[way], longest(ways)), colour, line, alpha=0.1)
             for length, values in seeds.items():
                 ax.plot([length] * len(values), values, "o", color=colour, ms=2.5, alpha=0.6)
         ax.axhline(10, color="0.3", lw=0.8, ls=(0, (1, 2)))
         ax.set(xscale="log", ylim=(-3, 104), title=title, xlabel="digits read in the test")
-        ax.legend(loc="upper center", bbox_to_anchor=(0.45, -0.27), handlelength=1.6, handletextpad=0.5)
+        ax.legend(loc="upper center", bbox_to_anchor=(0.45, -0.3), handlelength=1.6, handletextpad=0.5)
     axes[0].set_ylabel("held-out accuracy (%)")
     fig.suptitle(finding(ways))
     return fig
