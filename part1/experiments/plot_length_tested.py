@@ -77,7 +77,7 @@ def finding(ways):
 
 def figure(ways):
     """Accuracy against the digits tested, a line for each way: median, range and every seed; log scale."""
-    fig, axes = figures.new_figure(1, len(PANELS), width=figures.PAGE, height=3.7, sharey=True)
+    fig, axes = figures.new_figure(1, len(PANELS), width=figures.PAGE, height=3.4, sharey=True)
     for ax, (title, styles) in zip(axes, PANELS.items(), strict=True):
         for way, (colour, line) in styles.items():
             seeds = {length: [100 * row["accuracy"] for row in rows] for length, rows in ways[way].items()}
@@ -86,7 +86,7 @@ def figure(ways):
                 ax.plot([length] * len(values), values, "o", color=colour, ms=2.5, alpha=0.6)
         ax.axhline(10, color="0.3", lw=0.8, ls=(0, (1, 2)))
         ax.set(xscale="log", ylim=(-3, 104), title=title, xlabel="digits read in the test")
-        ax.legend(loc="upper center", bbox_to_anchor=(0.45, -0.3), handlelength=1.6, handletextpad=0.5)
+        ax.legend(loc="upper center", bbox_to_anchor=(0.45, -0.33), handlelength=1.6, handletextpad=0.5)
     axes[0].set_ylabel("held-out accuracy (%)")
     fig.suptitle(finding(ways))
     return fig
