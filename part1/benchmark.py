@@ -129,7 +129,7 @@ def models(D, H, K):
 
 
 RATIOS = [(name, f"nn_{cell}") for cell in ("rnn", "lstm") for name in (cell, f"textbook_{cell}", f"{cell}_products")]
-RATIOS += [("batch", "lstm"), ("course_rnn", "whole_rnn"), ("course_lstm", "whole_lstm")]
+RATIOS += [("batch", "lstm")]
 
 
 def training_step(model, batch):
@@ -145,8 +145,8 @@ def training_step(model, batch):
     return step
 
 
-def measure(T, config):
-    """Quartiles, {key: (low, median, high)}, for T input digits: ms of a step or a batch, and RATIOS."""
+def prepared(T, config):
+    """For T input digits: the device, {name: model} there, and functions that give a batch of ours, of the course's."""
     torch.manual_seed(0)
     torch.set_flush_denormal(True)
     device, dataset = choose_device(config.device), PalindromeDataset(T + 1)
@@ -160,12 +160,15 @@ def measure(T, config):
         digits, target = next(loader)
         return encode(digits.long().to(device), config.input_dim), target.to(device)
 
+    cells = models(config.input_dim, config.num_hidden, 10)
+    return device, {name: model.to(device) for name, model in cells.items()}, batch, course_batch
+
+
+def measure_steps(T, config):
+    """Quartiles, {key: (low, median, high)}, for T input digits: ms of a step or a batch, and RATIOS."""
+    device, cells, batch, _ = prepared(T, config)
     lying_there = batch()
-    cells = {name: model.to(device) for name, model in models(config.input_dim, config.num_hidden, 10).items()}
     functions = {name: training_step(model, lambda: lying_there) for name, model in cells.items()}
-    for cell in ("rnn", "lstm"):
-        functions[f"whole_{cell}"] = training_step(cells[cell], batch)
-        functions[f"course_{cell}"] = training_step(cells[f"textbook_{cell}"], course_batch)
     seconds = in_turn({**functions, "batch": batch}, config.rounds, device)
     measured = {f"{name}_ms.T{T}": milliseconds(values) for name, values in seconds.items()}
     for name, base in RATIOS:
@@ -173,6 +176,16 @@ def measure(T, config):
             seconds[name], seconds[base]
         )
     return measured
+
+
+def measure_whole(T, config, cell):
+    """Quartiles, {key: (low, median, high)}, for T digits: ms of a cell's whole updates, ours and the course's."""
+    device, cells, batch, course_batch = prepared(T, config)
+    ours, course = training_step(cells[cell], batch), training_step(cells[f"textbook_{cell}"], course_batch)
+    seconds = in_turn({"whole": ours, "course": course}, config.rounds, device)
+    measured = {f"{way}_{cell}_ms.T{T}": milliseconds(values) for way, values in seconds.items()}
+    ratio = quartiles_of_ratio(seconds["course"], seconds["whole"])
+    return {**measured, f"course_over_whole_{cell}.T{T}": ratio}
 
 
 def main(argv=None):
@@ -184,7 +197,9 @@ def main(argv=None):
     parser.add_argument("--batch_size", type=whole_number(1, 1_000_000), default=128, help="palindromes per update")
     config, device = benchmark_flags(parser, argv, rounds=100)
     with parser.printing():
-        measured = in_both_states([(measure, T, config) for T in config.input_length])
+        steps = [(measure_steps, T, config) for T in config.input_length]
+        whole = [(measure_whole, T, config, cell) for T in config.input_length for cell in ("rnn", "lstm")]
+        measured = in_both_states(steps + whole)
         report_medians(measured, config.json, device, f"batch {config.batch_size}, {config.num_hidden} units")
 
 

@@ -52,7 +52,7 @@ def test_the_script_prints_and_writes_the_medians(tmp_path):
     status, out, err = run("part1/benchmark.py", *sizes, "--json", tmp_path / "b.json")
     assert status == 0, err
     medians = json.loads((tmp_path / "b.json").read_text())
-    for key in ("lstm_over_nn_lstm.T3", "rnn_over_nn_rnn.T3", "batch_over_step.T3", "course_lstm_over_whole_lstm.T3"):
+    for key in ("lstm_over_nn_lstm.T3", "rnn_over_nn_rnn.T3", "batch_over_step.T3", "course_over_whole_lstm.T3"):
         assert medians[key] > 0 and medians[f"{key}.kept"] > 0
     assert "lstm_over_nn_lstm.T3" in out and "one thread" in out
 
