@@ -140,6 +140,20 @@ def test_what_part_1_says_of_its_tables_holds_there():
 def test_what_part_2_says_of_its_tables_holds_there():
     """Words of results/part2/README.md and the report that are no numbers: ahead, no cell, only the gate, chance."""
     results = Results(ROOT / "results")
+    to = {
+        name: results.updates_to(0.99, f"palindromes100_{name}")
+        for name in ("gated", "gated_fixed", "chrono_rate0.01", "chrono")
+    }
+    middle = {name: updates.median() for name, updates in to.items()}
+    assert middle["gated"] < middle["gated_fixed"] < middle["chrono_rate0.01"]
+    gain = middle["chrono_rate0.01"] - middle["gated"]  # most of it: the gate is there
+    assert middle["chrono_rate0.01"] - middle["gated_fixed"] > gain / 2
+    assert to["chrono_rate0.01"].max() < to["chrono"].min() and len(to["gated"]) == 10  # a higher rate makes it faster
+    assert len(to["chrono"]) == len(to["chrono_rate0.01"])
+    for name in ("lstm", "lstm_rate0.01"):  # at chance
+        assert (rows := results.runs("part2", f"palindromes100_{name}")).accuracy.max() < 0.12
+        assert {*rows.steps} == {2000}
+
     gate, *rivals = (
         results.runs("part2", f"asynchronous70_{name}").accuracy for name in ("gated", "elapsed", "decaying")
     )
