@@ -5,7 +5,6 @@ import signal
 import pytest
 
 from common.training import EXIT_STATUS
-from tests.browser import CHROMIUM, Browser
 
 # A shell's `&` and nohup leave Ctrl-C ignored, and a child process would inherit that: the scripts that are tested with
 # Ctrl-C would never hear it.
@@ -36,6 +35,8 @@ def signal_handlers():
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
     """Chromium, for the tests of one file; they are skipped where there is none."""
+    from tests.browser import CHROMIUM, Browser  # here: a student's copy of tests/exercise has no browser.py
+
     if CHROMIUM is None:
         pytest.skip("no chromium, chromium-browser or google-chrome on this machine")
     browser = Browser(tmp_path_factory.mktemp("profile"))
