@@ -1,4 +1,4 @@
-"""A real SLURM cluster of two nodes on this one machine, for the tests: munged, slurmctld and two slurmd.
+"""A real SLURM cluster of two nodes on this one machine, for the tests, and jobs on it.
 
 python tests/slurm_cluster.py COMMAND ...     # runs a command with the cluster up, and stops it
 
@@ -9,6 +9,7 @@ otherwise the nodes share the machine's. CPUs are counted, not kept apart: the n
 
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -19,6 +20,7 @@ import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[1]
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol")
 SEARCH = {"PATH": os.environ.get("PATH", "") + ":/usr/sbin:/sbin"}
 USER = pwd.getpwuid(os.geteuid()).pw_name
@@ -191,6 +193,43 @@ def _free_port():
     with socket.socket() as probe:
         probe.bind(("", 0))
         return probe.getsockname()[1]
+
+
+def wait_until(condition, seconds=90):
+    """Wait until condition() is true, and return what it gave."""
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < end, f"not within {seconds} s"
+        time.sleep(0.02)
+    return value
+
+
+class Job:
+    """A submitted script: `sbatch OPTIONS SCRIPT FLAGS`, its log in `folder`; `environment` adds to the cluster's."""
+
+    def __init__(self, cluster, folder, options, script, flags, **environment):
+        self.cluster = cluster
+        self.log_file = folder / "log"
+        command = ["sbatch", "--parsable", f"--output={self.log_file}", *options, script, *flags]
+        self.number = cluster.run(*command, cwd=ROOT, env={**cluster.environment, **environment})
+
+    @property
+    def log(self):
+        return self.log_file.read_text() if self.log_file.exists() else ""
+
+    def fact(self, name, task=None):
+        """What `scontrol show job` says of it, or of this task of the array."""
+        number = self.number if task is None else f"{self.number}_{task}"
+        return re.search(rf"\b{name}=(\S*)", self.cluster.run("scontrol", "--oneliner", "show", "job", number))[1]
+
+    def ended(self, task=None):
+        """Wait for the end; returns SLURM's name for it."""
+        final = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL")
+        return wait_until(lambda: (state := self.fact("JobState", task)) in final and state)
+
+    def leave_the_queue(self):
+        """Wait until nothing of it, nor of its array, waits or runs."""
+        wait_until(lambda: self.number not in self.cluster.run("squeue", "-h", "-o", "%A %F").split())
 
 
 if __name__ == "__main__":

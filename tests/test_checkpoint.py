@@ -14,6 +14,11 @@ import pytest
 import torch
 
 import common.files
+import part1.train
+import part2.train
+import part3.generate
+import part3.score
+import part3.train
 from common.checkpoint import (
     LATEST,
     PREVIOUS,
@@ -24,6 +29,7 @@ from common.checkpoint import (
     save_checkpoint,
 )
 from part1.train import OPTIMIZERS
+from tests.scripts import ROOT, call
 
 
 def state(number):
@@ -259,3 +265,31 @@ def test_an_optimizer_needs_a_state_of_what_is_learned_and_of_no_more(name, lear
         state["optimizer"]["state"].popitem()
         with pytest.raises(CheckpointError, match="it has no"):
             check_state("checkpoint.pt", state, {"optimizer": optimizer})
+
+
+@pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
+@pytest.mark.parametrize("name", [name for name, _ in payloads("")])
+@pytest.mark.parametrize("script", [part1.train, part2.train, part3.train, part3.generate, part3.score])
+def test_every_script_that_loads_refuses_every_malicious_pickle(tmp_path, capsys, script, name, legacy):
+    marker, book = tmp_path / "executed", tmp_path / "book.txt"
+    book.write_text("a book " * 20)
+    state = {"format": 1, "characters": dict(payloads(marker))[name]}
+    for path in ("best.pt", "checkpoint.pt", "checkpoint_previous.pt"):
+        torch.save(state, tmp_path / path, _use_new_zipfile_serialization=not legacy)
+    flags = {
+        part1.train: ["--output_dir", tmp_path, "--resume"],
+        part2.train: ["--output_dir", tmp_path, "--resume"],
+        part3.train: ["--txt_file", book, "--output_dir", tmp_path, "--resume"],
+        part3.generate: ["--checkpoint", tmp_path],
+        part3.score: ["--checkpoint", tmp_path, "--txt_file", book],
+    }
+    status, out, err = call(script.main, *flags[script], capsys=capsys)
+    assert legacy or "may run code" in err, err
+    assert (status, out) == (2, "") and "Traceback" not in err and not marker.exists()
+
+
+def test_no_unsafe_call_in_the_sources():
+    sources = [path for path in ROOT.rglob("*.py") if not {"tests", ".venv"} & set(path.relative_to(ROOT).parts)]
+    assert len(sources) > 10
+    for word in ("weights_only=False", "pickle.load", "allow_pickle=True", "os.system", "shell=True"):
+        assert not [path for path in sources if word in path.read_text()], word

@@ -10,7 +10,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -21,7 +20,7 @@ import torch
 from common.arguments import with_flags
 from part1.sweep import read_points
 from tests.scripts import ROOT, run
-from tests.slurm_cluster import missing, running_cluster
+from tests.slurm_cluster import Job, missing, running_cluster, wait_until
 from tests.test_faults import assert_same, fingerprint
 
 long = partial(pytest.param, marks=pytest.mark.long)
@@ -42,43 +41,6 @@ def cluster():
     with running_cluster() as cluster:
         cluster.environment["PYTHON"] = sys.executable
         yield cluster
-
-
-def wait_until(condition, seconds=90):
-    """Wait until condition() is true, and return what it gave."""
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < end, f"not within {seconds} s"
-        time.sleep(0.02)
-    return value
-
-
-class Job:
-    """A submitted script: `sbatch OPTIONS SCRIPT FLAGS`, its log in `folder`; `environment` adds to the cluster's."""
-
-    def __init__(self, cluster, folder, options, script, flags, **environment):
-        self.cluster = cluster
-        self.log_file = folder / "log"
-        command = ["sbatch", "--parsable", f"--output={self.log_file}", *options, script, *flags]
-        self.number = cluster.run(*command, cwd=ROOT, env={**cluster.environment, **environment})
-
-    @property
-    def log(self):
-        return self.log_file.read_text() if self.log_file.exists() else ""
-
-    def fact(self, name, task=None):
-        """What `scontrol show job` says of it, or of this task of the array."""
-        number = self.number if task is None else f"{self.number}_{task}"
-        return re.search(rf"\b{name}=(\S*)", self.cluster.run("scontrol", "--oneliner", "show", "job", number))[1]
-
-    def ended(self, task=None):
-        """Wait for the end; returns SLURM's name for it."""
-        final = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL")
-        return wait_until(lambda: (state := self.fact("JobState", task)) in final and state)
-
-    def leave_the_queue(self):
-        """Wait until nothing of it, nor of its array, waits or runs."""
-        wait_until(lambda: self.number not in self.cluster.run("squeue", "-h", "-o", "%A %F").split())
 
 
 def train(cluster, folder, flags, options=(), **environment):

@@ -42,7 +42,7 @@ ELSEWHERE = {  # command: the file that runs it, mostly at small scale, and word
     f"{INSTALL}.txt": (SUITE, "part1/train.py --m"),
     "python -m pytest": (SUITE, "-m pytest -n 2"),
     "python -m pytest tests/test_cluster.py": (SUITE, "-m pytest -n 2"),
-    "python -m pytest tests/test_faults.py tests/test_checkpoint.py tests/test_part1_sweep.py": (
+    "python -m pytest tests/test_faults.py tests/test_checkpoint.py tests/test_points.py tests/test_part1_sweep.py": (
         SUITE,
         "-m pytest -n 2",
     ),

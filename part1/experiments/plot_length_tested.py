@@ -59,9 +59,8 @@ def label(way, at_length, length):
     rows = at_length[length]
     taught, cost = span([row["taught"] for row in rows]), statistics.median(row["cpu_seconds"] for row in rows)
     lines = [way.removesuffix(", raw digits"), f"{taught}; {cost:.0f} s; {solved(rows)}"]
-    return "\n".join(
-        lines + [f"at {longer:,}: {solved(rows)}" for longer, rows in at_length.items() if longer > length]
-    )
+    lines += [f"at {longer:,}: {solved(at_length[longer])}" for longer in at_length if longer > length]
+    return "\n".join(lines)
 
 
 def finding(ways):
